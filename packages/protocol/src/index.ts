@@ -1,0 +1,12 @@
+export { Candidate, CandidateStatus, DiffSize, TokenCount } from './candidate.ts';
+export { BaseCheck, CheckResult, CheckStatus } from './check.ts';
+export { Event, RankingEntry, RunOptions } from './event.ts';
+export { Finding, NotLookedFor, Severity } from './finding.ts';
+export type { Gate, GateRequest, GateResult } from './gate.ts';
+export type { Budget, MakeRequest, Maker, MakerNews, Proposal, Reservation } from './maker.ts';
+export { isProblem, LatheError, type Problem } from './problem.ts';
+export { Rate, RunDocument, RunStatistics } from './run.ts';
+export type { RunStore, RunSummary } from './store.ts';
+export { HoleTarget, Task } from './task.ts';
+export type { FileEdit, Tree } from './tree.ts';
+export type { CommandResult, Limits, Workspace, WorkspaceSource } from './workspace.ts';

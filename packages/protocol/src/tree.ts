@@ -1,0 +1,15 @@
+/** Change of one file. `content: null` deletes it. Paths are repository-relative with forward slashes. */
+export interface FileEdit {
+  readonly path: string;
+  readonly content: Uint8Array | null;
+  /** Git file mode of the new content: plain, executable, or symbolic link (content is its target). */
+  readonly mode: '100644' | '100755' | '120000';
+}
+
+/** A read-only tree of files: a commit, a directory, or a commit with edits laid over it. */
+export interface Tree {
+  /** Every file path, sorted by code unit. Symbolic links and submodules are left out. */
+  list(): Promise<readonly string[]>;
+  /** Content, or null where there is no such file. */
+  read(path: string): Promise<Uint8Array | null>;
+}

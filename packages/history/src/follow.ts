@@ -1,0 +1,499 @@
+import { type AuthorClass, authorClassOf, type Origin, originOf } from './authorship.ts';
+import { type GitFailure, gitStream, gitText, graphArguments, mergeArguments, patchArguments, type Walk } from './git-log.ts';
+import { type AppliedHunk, applyChange, applyMerge, type FileState, LineTable, type TreeState } from './line-table.ts';
+import {
+  copiedHashes,
+  duplicateBlocks,
+  findReplacements,
+  noOperations,
+  type OperationCounts,
+  replacementKey,
+  updatedPairs,
+  type WordChange,
+} from './operations.ts';
+import { type FileChange, type Hunk, type HunkLine, type LoggedCommit, readCommits } from './patch-stream.ts';
+import { CountedPaths, directoryOf, languageOf, readablePath } from './paths.ts';
+
+/** What is kept of a commit after its lines were followed. */
+export interface FollowedCommit {
+  readonly id: string;
+  /** Seconds since the epoch; an impossible date is replaced by the commit's other one or by its parents' (counted). */
+  readonly time: number;
+  readonly author: AuthorClass;
+  readonly origin: Origin;
+  readonly operations: OperationCounts;
+  readonly duplicateBlocks: number;
+}
+
+/** Lines of one directory, language and kind, so that a line record needs one number for all three. */
+export interface Place {
+  readonly directory: string;
+  readonly language: string;
+  /** False for generated, vendored and lock files: followed, never counted. */
+  readonly counted: boolean;
+}
+
+/** What could not be followed, by reason. Never silent. */
+export interface NotFollowed {
+  /** Files git took for binary, at the commit where that happened. */
+  binaryFiles: number;
+  /** Files whose diff did not fit the lines known of them; their lines leave the counts from there on. */
+  misfitFiles: number;
+  /** Lines that vanished in a merge without any commit taking them out. */
+  lostInMerges: number;
+  /** Commits with an impossible date. */
+  repairedDates: number;
+}
+
+/** The lines of a repository and what became of them: all that an audit is computed from. */
+export interface FollowedHistory {
+  readonly head: string;
+  readonly walk: Walk;
+  readonly commits: FollowedCommit[];
+  readonly places: Place[];
+  readonly table: LineTable;
+  /** Lines at HEAD. */
+  readonly tree: TreeState;
+  readonly notFollowed: NotFollowed;
+  /** Lines taken out less than the recall window ago, which may yet come back. */
+  readonly recall: RecallPool;
+}
+
+/** "Not back within two weeks". */
+export const RECALL_DAYS = 14;
+const DAY = 86_400;
+const EARLIEST = Date.UTC(1990, 0, 1) / 1000;
+
+interface Removal {
+  readonly record: number;
+  readonly commit: number;
+  readonly time: number;
+}
+
+/** Lines taken out lately, by content, each of which one later line may claim as its origin. */
+export class RecallPool {
+  #byHash = new Map<number, Removal[]>();
+  #order: { hash: number; time: number }[] = [];
+
+  add(hash: number, removal: Removal): void {
+    const list = this.#byHash.get(hash);
+    if (list) list.push(removal);
+    else this.#byHash.set(hash, [removal]);
+    this.#order.push({ hash, time: removal.time });
+  }
+
+  /** The latest removal of this content within the window, or null. */
+  claim(hash: number, time: number): Removal | null {
+    const list = this.#byHash.get(hash);
+    if (!list) return null;
+    for (let i = list.length - 1; i >= 0; i--) {
+      if (Math.abs(time - list[i].time) <= RECALL_DAYS * DAY) {
+        const [removal] = list.splice(i, 1);
+        if (list.length === 0) this.#byHash.delete(hash);
+        return removal;
+      }
+    }
+    return null;
+  }
+
+  /** Forgets what is too old to come back, once in a while. */
+  expire(time: number): void {
+    if (this.#order.length < 20_000) return;
+    const oldest = time - RECALL_DAYS * DAY;
+    const keep = this.#order.filter((entry) => entry.time >= oldest);
+    if (keep.length > this.#order.length * 0.8) return;
+    this.#order = keep;
+    for (const [hash, list] of this.#byHash) {
+      const young = list.filter((removal) => removal.time >= oldest);
+      if (young.length === 0) this.#byHash.delete(hash);
+      else if (young.length < list.length) this.#byHash.set(hash, young);
+    }
+  }
+
+  entries(): [number, Removal[]][] {
+    return [...this.#byHash];
+  }
+
+  static from(entries: readonly [number, Removal[]][]): RecallPool {
+    const pool = new RecallPool();
+    for (const [hash, list] of entries) for (const removal of list) pool.add(hash, removal);
+    return pool;
+  }
+}
+
+export interface FollowOptions {
+  readonly directory: string;
+  /** Full id of the commit whose history is followed. */
+  readonly head: string;
+  readonly walk: Walk;
+  /** Seconds since the epoch; later dates are impossible. */
+  readonly now: number;
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Where an earlier run stopped; its history is continued in place. */
+  readonly from?: FollowedHistory;
+}
+
+/** Whether `from` can be continued: every new commit hangs on a new commit or on the old HEAD itself. */
+export function continues(from: FollowedHistory, graph: readonly (readonly string[])[]): boolean {
+  const known = new Set([from.head]);
+  for (const [commit, ...parents] of graph) {
+    if (!parents.every((parent) => known.has(parent))) return false;
+    known.add(commit);
+  }
+  return true;
+}
+
+/** Commits from `from` (exclusive) to `head`, parents first: `[commit, ...parents]`. */
+export async function commitGraph(directory: string, head: string, walk: Walk, from?: string): Promise<string[][]> {
+  const text = await gitText(directory, graphArguments(head, walk, from ? [from] : []));
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split(' '))
+    .map((ids) => (walk === 'first-parent' ? ids.slice(0, 2) : ids));
+}
+
+/**
+ * One pass over git's own diffs, parents before children. Each commit's tree is a map from path to line records, shared
+ * with its parents wherever nothing changed, and dropped after its last child.
+ *
+ * @throws {GitFailure} where git cannot read the history.
+ */
+export async function followHistory(options: FollowOptions): Promise<FollowedHistory> {
+  const { directory, head, walk, from } = options;
+  const graph = await commitGraph(directory, head, walk, from?.head);
+  if (from && !continues(from, graph)) throw new Error('internal: this history does not continue the earlier one');
+  const follower = await Follower.start(options, graph);
+  const exclude = from ? [from.head] : [];
+  const notes = await noteRefs(directory);
+  const merges =
+    walk === 'all' ? readCommits(gitStream(directory, mergeArguments(head, exclude)))[Symbol.asyncIterator]() : null;
+  try {
+    let done = 0;
+    for await (const commit of readCommits(gitStream(directory, patchArguments(head, walk, exclude, notes)))) {
+      const merge = merges && commit.parents.length > 1 ? (await merges.next()).value : undefined;
+      follower.follow(commit, merge ?? undefined);
+      done++;
+      options.onProgress?.(done, graph.length);
+    }
+  } finally {
+    await merges?.return?.(undefined);
+  }
+  return follower.finish();
+}
+
+async function noteRefs(directory: string): Promise<string[]> {
+  const text = await gitText(directory, ['for-each-ref', '--format=%(refname)', 'refs/notes/lathe', 'refs/notes/ai']);
+  return text.split('\n').filter((ref) => ref !== '');
+}
+
+class Follower {
+  readonly #options: FollowOptions;
+  readonly #paths: CountedPaths;
+  readonly #commits: FollowedCommit[];
+  readonly #places: Place[];
+  readonly #placeNumbers = new Map<string, number>();
+  readonly #placeByPath = new Map<string, number>();
+  readonly #table: LineTable;
+  readonly #recall: RecallPool;
+  readonly #notFollowed: NotFollowed;
+  /** Trees that children still need, with the number of those children. */
+  readonly #trees = new Map<string, { tree: TreeState; time: number; children: number }>();
+  readonly #children = new Map<string, number>();
+
+  static async start(options: FollowOptions, graph: readonly (readonly string[])[]): Promise<Follower> {
+    const attributes = await gitText(options.directory, ['show', `${options.head}:.gitattributes`]).catch(
+      (error: GitFailure) => {
+        if (error.code === 'LATHE_HISTORY_GIT') return '';
+        throw error;
+      },
+    );
+    return new Follower(options, new CountedPaths(attributes), graph);
+  }
+
+  private constructor(options: FollowOptions, paths: CountedPaths, graph: readonly (readonly string[])[]) {
+    this.#options = options;
+    this.#paths = paths;
+    const { from } = options;
+    this.#commits = from?.commits ?? [];
+    this.#places = from?.places ?? [];
+    this.#table = from?.table ?? new LineTable();
+    this.#recall = from?.recall ?? new RecallPool();
+    this.#notFollowed = from?.notFollowed ?? { binaryFiles: 0, misfitFiles: 0, lostInMerges: 0, repairedDates: 0 };
+    this.#places.forEach((place, number) => {
+      this.#placeNumbers.set(`${place.directory}\0${place.language}\0${place.counted}`, number);
+    });
+    for (const [, ...parents] of graph) {
+      for (const parent of parents) this.#children.set(parent, (this.#children.get(parent) ?? 0) + 1);
+    }
+    if (from) {
+      this.#trees.set(from.head, {
+        tree: from.tree,
+        time: from.commits[from.commits.length - 1].time,
+        // One child too many keeps the map from being changed under a caller who still holds the earlier history's tree.
+        children: (this.#children.get(from.head) ?? 0) + 1,
+      });
+    }
+  }
+
+  finish(): FollowedHistory {
+    const { head, walk } = this.#options;
+    const last = this.#trees.get(head);
+    return {
+      head,
+      walk,
+      commits: this.#commits,
+      places: this.#places,
+      table: this.#table,
+      tree: last?.tree ?? new Map(),
+      notFollowed: this.#notFollowed,
+      recall: this.#recall,
+    };
+  }
+
+  follow(commit: LoggedCommit, merge: LoggedCommit | undefined): void {
+    const number = this.#commits.length;
+    const parents = this.#options.walk === 'first-parent' ? commit.parents.slice(0, 1) : commit.parents;
+    const time = this.#time(commit, parents);
+    const trees = parents.map((parent) => this.#trees.get(parent)?.tree ?? new Map<string, FileState>());
+    const tree = this.#inherit(parents[0], parents.length === 1);
+    const deed = new CommitDeed(this.#table, this.#recall, this.#commits, number, time);
+    if (commit.parents.length > 1 && this.#options.walk === 'all') {
+      this.#followMerge(commit, merge, trees, tree, number, deed);
+    } else {
+      this.#followPlain(commit, trees[0], tree, number, deed);
+    }
+    for (const parent of parents) this.#release(parent);
+    this.#trees.set(commit.id, { tree, time, children: this.#children.get(commit.id) ?? 0 });
+    this.#commits.push({
+      id: commit.id,
+      time,
+      author: authorClassOf(commit),
+      origin: originOf(commit),
+      ...deed.settle(),
+    });
+    this.#recall.expire(time);
+  }
+
+  #followPlain(commit: LoggedCommit, old: TreeState | undefined, tree: TreeState, number: number, deed: CommitDeed): void {
+    // Read every old state first: a commit may rename a to b and b to a.
+    const sources = commit.changes.map((change) => old?.get(change.oldPaths[0]));
+    for (const change of commit.changes) {
+      if (change.status === 'D' || change.status === 'R') tree.delete(change.oldPaths[0]);
+    }
+    commit.changes.forEach((change, i) => {
+      if (!isText(change)) return;
+      const place = this.#place(change.newPath);
+      const applied = applyChange(this.#table, change.status === 'A' ? undefined : sources[i], change, number, place);
+      if (change.status !== 'D') tree.set(change.newPath, applied.state);
+      if (change.binary) this.#notFollowed.binaryFiles++;
+      if (applied.misfit) this.#notFollowed.misfitFiles++;
+      deed.change(change, applied.hunks, this.#places[place].counted);
+    });
+  }
+
+  #followMerge(
+    commit: LoggedCommit,
+    merge: LoggedCommit | undefined,
+    trees: readonly TreeState[],
+    tree: TreeState,
+    number: number,
+    deed: CommitDeed,
+  ): void {
+    const combined = new Map(commit.changes.map((change) => [change.newPath, change]));
+    for (const change of merge?.changes ?? []) {
+      const path = change.newPath;
+      if (change.status === 'D') {
+        tree.delete(path);
+        continue;
+      }
+      if (!isText(change)) continue;
+      const whole = trees.map((parent) => parent.get(path)).find((state) => state?.blob === change.newId);
+      const moved = whole ?? trees.map((parent) => byBlob(parent, change.newId, combined.get(path))).find(Boolean);
+      const merged = combined.get(path);
+      if (whole) tree.set(path, whole);
+      else if (merged) {
+        const states = trees.map((parent, p) => parent.get(merged.oldPaths[p] ?? path));
+        const applied = applyMerge(this.#table, states, merged, number, this.#place(path));
+        tree.set(path, applied.state);
+        if (merged.binary) this.#notFollowed.binaryFiles++;
+        if (applied.misfit) this.#notFollowed.misfitFiles++;
+        deed.merge(applied, this.#places[this.#place(path)].counted);
+      } else if (moved) tree.set(path, moved);
+      else {
+        this.#notFollowed.misfitFiles++;
+        tree.set(path, { blob: change.newId, lines: null });
+      }
+    }
+  }
+
+  #time(commit: LoggedCommit, parents: readonly string[]): number {
+    const possible = (time: number) => time >= EARLIEST && time <= this.#options.now + DAY;
+    if (possible(commit.authorTime)) return commit.authorTime;
+    this.#notFollowed.repairedDates++;
+    if (possible(commit.commitTime)) return commit.commitTime;
+    return Math.max(EARLIEST, ...parents.map((parent) => this.#trees.get(parent)?.time ?? EARLIEST));
+  }
+
+  /** The first parent's tree, to be changed in place if nobody else needs it, or a copy. */
+  #inherit(parent: string | undefined, onlyParent: boolean): TreeState {
+    const held = parent === undefined ? undefined : this.#trees.get(parent);
+    if (!held) return new Map();
+    return onlyParent && held.children === 1 ? held.tree : new Map(held.tree);
+  }
+
+  #release(parent: string): void {
+    const held = this.#trees.get(parent);
+    if (!held) return;
+    held.children--;
+    if (held.children <= 0) this.#trees.delete(parent);
+  }
+
+  #place(path: string): number {
+    const known = this.#placeByPath.get(path);
+    if (known !== undefined) return known;
+    const readable = readablePath(path);
+    const place: Place = {
+      directory: directoryOf(readable),
+      language: languageOf(readable),
+      counted: this.#paths.counted(readable),
+    };
+    const key = `${place.directory}\0${place.language}\0${place.counted}`;
+    let number = this.#placeNumbers.get(key);
+    if (number === undefined) {
+      number = this.#places.length;
+      this.#places.push(place);
+      this.#placeNumbers.set(key, number);
+    }
+    this.#placeByPath.set(path, number);
+    return number;
+  }
+}
+
+/** Submodules and symbolic links have no lines. */
+function isText(change: FileChange): boolean {
+  return !/^(?:160000|120000)$/.test(change.status === 'D' ? change.oldModes[0] : change.newMode);
+}
+
+/** A file that a merge took from a parent under another name. */
+function byBlob(tree: TreeState, blob: string, merged: FileChange | undefined): FileState | undefined {
+  if (merged) return undefined;
+  for (const state of tree.values()) if (state.blob === blob) return state;
+  return undefined;
+}
+
+interface CountedLine {
+  readonly record: number;
+  readonly line: HunkLine;
+  /** Number of the hunk it stands in. */
+  readonly place: number;
+  readonly counted: boolean;
+}
+
+/** Collects what one commit did and decides which operation each line was. */
+class CommitDeed {
+  readonly #table: LineTable;
+  readonly #recall: RecallPool;
+  readonly #commits: readonly FollowedCommit[];
+  readonly #number: number;
+  readonly #time: number;
+  readonly #updates: { change: WordChange; counted: boolean }[] = [];
+  readonly #removed: { record: number; line: HunkLine; counted: boolean }[] = [];
+  readonly #added: CountedLine[] = [];
+  readonly #runs: HunkLine[][] = [];
+  #places = 0;
+  #whitespaceOnly = 0;
+
+  constructor(table: LineTable, recall: RecallPool, commits: readonly FollowedCommit[], number: number, time: number) {
+    this.#table = table;
+    this.#recall = recall;
+    this.#commits = commits;
+    this.#number = number;
+    this.#time = time;
+  }
+
+  change(change: FileChange, hunks: readonly AppliedHunk[], counted: boolean): void {
+    if (change.status === 'M' && change.hunks.length === 0 && !change.binary && change.oldIds[0] !== change.newId) {
+      // Content differs, yet not one line does once white space is put aside.
+      if (counted) this.#whitespaceOnly++;
+      return;
+    }
+    hunks.forEach((applied, i) => {
+      this.#hunk(change.hunks[i], applied, counted);
+    });
+  }
+
+  #hunk(hunk: Hunk, applied: AppliedHunk, counted: boolean): void {
+    const place = this.#places++;
+    for (const record of applied.removed) this.#end(record);
+    const pairs = updatedPairs(hunk);
+    const updatedOld = new Set(pairs.map((pair) => pair.removed));
+    const updatedNew = new Set(pairs.map((pair) => pair.added));
+    for (const pair of pairs) {
+      this.#table.carry(applied.removed[pair.removed], applied.firstAdded + pair.added);
+      this.#updates.push({ change: pair.change, counted });
+    }
+    hunk.removed.forEach((line, i) => {
+      if (!updatedOld.has(i)) this.#removed.push({ record: applied.removed[i], line, counted });
+    });
+    hunk.added.forEach((line, i) => {
+      if (!updatedNew.has(i)) this.#added.push({ record: applied.firstAdded + i, line, place, counted });
+    });
+    if (counted && hunk.added.length >= 5) this.#runs.push(hunk.added);
+  }
+
+  merge(
+    applied: { added: readonly { record: number; hash: number; trivial: boolean }[]; removed: readonly number[] },
+    counted: boolean,
+  ): void {
+    const place = this.#places++;
+    for (const record of applied.removed) this.#end(record);
+    for (const { record, hash, trivial } of applied.added) {
+      this.#added.push({ record, line: { hash, trivial, text: null }, place, counted });
+    }
+  }
+
+  #end(record: number): void {
+    if (this.#table.died[record] < 0) this.#table.died[record] = this.#number;
+  }
+
+  settle(): { operations: OperationCounts; duplicateBlocks: number } {
+    const operations = noOperations();
+    operations.noop = this.#whitespaceOnly;
+    const replaced = findReplacements(this.#updates.filter((update) => update.counted).map((update) => update.change));
+    for (const { change, counted } of this.#updates) {
+      if (!counted) continue;
+      const key = replacementKey(change);
+      if (key !== null && replaced.has(key)) operations.findReplaced++;
+      else operations.updated++;
+    }
+    for (const { record, line, counted } of this.#removed) {
+      if (line.trivial) continue;
+      if (counted) operations.deleted++;
+      this.#recall.add(line.hash, { record, commit: this.#number, time: this.#time });
+    }
+    const fresh: CountedLine[] = [];
+    for (const added of this.#added) {
+      if (added.line.trivial) continue;
+      const removal = this.#recall.claim(added.line.hash, this.#time);
+      if (!removal) {
+        fresh.push(added);
+        continue;
+      }
+      this.#table.carry(removal.record, added.record);
+      const then = removal.commit === this.#number ? operations : this.#commits[removal.commit].operations;
+      if (added.counted) {
+        operations.moved++;
+        // What comes back was moved, not deleted; the commit that took it out is told so.
+        if (then.deleted > 0) then.deleted--;
+      }
+    }
+    const copied = copiedHashes(fresh.filter((added) => added.counted));
+    for (const { line, counted } of fresh) {
+      if (!counted) continue;
+      if (copied.has(line.hash)) operations.copyPasted++;
+      else operations.added++;
+    }
+    return { operations, duplicateBlocks: duplicateBlocks(this.#runs) };
+  }
+}

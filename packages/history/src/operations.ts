@@ -1,0 +1,170 @@
+import type { Hunk, HunkLine } from './patch-stream.ts';
+
+/** What a commit did to a line. The names and their meaning follow GitClear's published list (2025 edition). */
+export const OPERATIONS = ['added', 'deleted', 'moved', 'updated', 'findReplaced', 'copyPasted', 'noop'] as const;
+export type Operation = (typeof OPERATIONS)[number];
+export type OperationCounts = Record<Operation, number>;
+
+export function noOperations(): OperationCounts {
+  return { added: 0, deleted: 0, moved: 0, updated: 0, findReplaced: 0, copyPasted: 0, noop: 0 };
+}
+
+const WORD = /[\p{L}\p{N}_$]+|[^\s\p{L}\p{N}_$]/gu;
+
+function words(text: string): string[] {
+  return Buffer.from(text, 'latin1').toString('utf8').match(WORD) ?? [];
+}
+
+/** Where two lines differ: the words between what they share at the start and at the end. */
+export interface WordChange {
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  /** Words the two lines share. */
+  readonly shared: number;
+  /** Words taken out or put in, whichever is more; a replaced word counts once. */
+  readonly changed: number;
+}
+
+/**
+ * Difference of two lines in words (a word: letters, digits, `_`, `$` in a row; every other mark by itself).
+ * `changed = max(|a|, |b|) − LCS(a, b)`.
+ */
+export function wordChange(before: string, after: string): WordChange {
+  const a = words(before);
+  const b = words(after);
+  let start = 0;
+  while (start < a.length && start < b.length && a[start] === b[start]) start++;
+  let tail = 0;
+  while (tail < a.length - start && tail < b.length - start && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail++;
+  const from = a.slice(start, a.length - tail);
+  const to = b.slice(start, b.length - tail);
+  const shared = start + tail + longestCommonSubsequence(from, to);
+  return { from, to, shared, changed: Math.max(a.length, b.length) - shared };
+}
+
+function longestCommonSubsequence(a: readonly string[], b: readonly string[]): number {
+  if (a.length === 0 || b.length === 0) return 0;
+  let row = new Uint16Array(b.length + 1);
+  for (const word of a) {
+    const next = new Uint16Array(b.length + 1);
+    for (let j = 0; j < b.length; j++) next[j + 1] = word === b[j] ? row[j] + 1 : Math.max(row[j + 1], next[j]);
+    row = next;
+  }
+  return row[b.length];
+}
+
+/** Most words a change may touch and still count as an update of the line rather than a new line. */
+export const UPDATE_WORDS = 3;
+
+/**
+ * Updated: "based on an existing line, about three words or fewer changed". Besides the bound, the two lines must share at least as
+ * many words as differ, or any two short lines would be updates of each other.
+ */
+export function isUpdate(change: WordChange): boolean {
+  return change.changed <= UPDATE_WORDS && change.shared >= Math.max(1, change.changed);
+}
+
+export interface UpdatedPair {
+  /** Positions in the hunk's `removed` and `added`. */
+  readonly removed: number;
+  readonly added: number;
+  readonly change: WordChange;
+}
+
+/** A hunk this long was rewritten; comparing all its lines with each other would cost more than it tells. */
+const LONGEST_PAIRED_HUNK = 400;
+/** How far from its place in the hunk a line's predecessor is looked for. */
+const PAIRING_REACH = 4;
+
+/** Pairs the lines of one hunk that are updates of each other, in order, each used once, the nearest predecessor first. */
+export function updatedPairs(hunk: Hunk): UpdatedPair[] {
+  const { removed, added } = hunk;
+  if (removed.length === 0 || added.length === 0 || removed.length + added.length > LONGEST_PAIRED_HUNK) return [];
+  const pairs: UpdatedPair[] = [];
+  let firstFree = 0;
+  for (let j = 0; j < added.length && firstFree < removed.length; j++) {
+    const text = added[j].text;
+    if (text === null) continue;
+    let best: UpdatedPair | null = null;
+    const expected = Math.max(firstFree, j);
+    for (let i = Math.max(firstFree, expected - PAIRING_REACH); i <= Math.min(removed.length - 1, expected + PAIRING_REACH); i++) {
+      const old = removed[i].text;
+      if (old === null) continue;
+      const change = wordChange(old, text);
+      if (isUpdate(change) && (best === null || change.changed < best.change.changed)) best = { removed: i, added: j, change };
+    }
+    if (best) {
+      pairs.push(best);
+      firstFree = best.removed + 1;
+    }
+  }
+  return pairs;
+}
+
+/** Places one string must be replaced in, within a commit, to count as a find/replace. */
+export const FIND_REPLACE_PLACES = 3;
+
+/**
+ * Find/Replaced: "the same string replaced consistently in three or more places". Gives the replacements (as keys of
+ * `replacementKey`) that occur often enough among the commit's updated pairs.
+ */
+export function findReplacements(changes: readonly WordChange[]): Set<string> {
+  const places = new Map<string, number>();
+  for (const change of changes) {
+    const key = replacementKey(change);
+    if (key !== null) places.set(key, (places.get(key) ?? 0) + 1);
+  }
+  return new Set([...places].filter(([, count]) => count >= FIND_REPLACE_PLACES).map(([key]) => key));
+}
+
+/** Names what was replaced by what; null where something was only put in or only taken out. */
+export function replacementKey(change: WordChange): string | null {
+  if (change.from.length === 0 || change.to.length === 0) return null;
+  return JSON.stringify([change.from, change.to]);
+}
+
+/**
+ * Copy/Pasted: "the same content, keywords and lone brackets aside, in several files or functions within one commit".
+ * Takes the commit's new lines with the place (a file's hunk) of each and gives the hashes that stand in several places.
+ */
+export function copiedHashes(lines: readonly { line: HunkLine; place: number }[]): Set<number> {
+  const firstPlace = new Map<number, number>();
+  const copied = new Set<number>();
+  for (const { line, place } of lines) {
+    if (line.trivial) continue;
+    const seen = firstPlace.get(line.hash);
+    if (seen === undefined) firstPlace.set(line.hash, place);
+    else if (seen !== place) copied.add(line.hash);
+  }
+  return copied;
+}
+
+/** Lines of a duplicate block: "five or more identical lines". */
+export const DUPLICATE_BLOCK_LINES = 5;
+
+/**
+ * Blocks of five or more lines, blank and bracket-only ones passed over, that a commit put in at more than one place.
+ * Counts every place after the first. `runs` are the commit's runs of new lines.
+ */
+export function duplicateBlocks(runs: readonly (readonly HunkLine[])[]): number {
+  const seen = new Set<string>();
+  let blocks = 0;
+  for (const run of runs) {
+    const hashes = run.filter((line) => !line.trivial).map((line) => line.hash);
+    let i = 0;
+    const fresh: string[] = [];
+    while (i + DUPLICATE_BLOCK_LINES <= hashes.length) {
+      const key = hashes.slice(i, i + DUPLICATE_BLOCK_LINES).join(' ');
+      if (seen.has(key)) {
+        blocks++;
+        // The rest of the same copy is the same block.
+        while (i + DUPLICATE_BLOCK_LINES <= hashes.length && seen.has(hashes.slice(i, i + DUPLICATE_BLOCK_LINES).join(' '))) i++;
+      } else {
+        fresh.push(key);
+        i++;
+      }
+    }
+    for (const key of fresh) seen.add(key);
+  }
+  return blocks;
+}

@@ -1,0 +1,336 @@
+import { hashLine } from './line-hash.ts';
+
+/** A run of lines that one commit took out and put in at one place. Line numbers count from 0. */
+export interface Hunk {
+  /** First line that was taken out, or the line before which lines were put in. */
+  readonly oldStart: number;
+  readonly newStart: number;
+  readonly removed: HunkLine[];
+  readonly added: HunkLine[];
+}
+
+export interface HunkLine {
+  readonly hash: number;
+  readonly trivial: boolean;
+  /** The line's bytes as latin1, present only where a comparison of words can be needed. */
+  readonly text: string | null;
+}
+
+/** One line of a combined hunk. `parents[i]` is true where parent i has the line. */
+export interface CombinedLine extends HunkLine {
+  readonly kept: boolean;
+  readonly parents: readonly boolean[];
+}
+
+export interface CombinedHunk {
+  /** Line numbers from 0, one a parent. */
+  readonly starts: readonly number[];
+  readonly newStart: number;
+  readonly lines: CombinedLine[];
+}
+
+export interface FileChange {
+  /** `A`, `M`, `D`, `R`, `C` or `T`; for a combined change one letter a parent. */
+  readonly status: string;
+  /** Paths in the parents (one for a plain commit), as latin1 of git's bytes. */
+  readonly oldPaths: readonly string[];
+  readonly newPath: string;
+  readonly oldModes: readonly string[];
+  readonly newMode: string;
+  readonly oldIds: readonly string[];
+  readonly newId: string;
+  hunks: Hunk[];
+  combined: CombinedHunk[] | null;
+  /** Git took the content for binary: no lines are known. */
+  binary: boolean;
+}
+
+export interface LoggedCommit {
+  readonly id: string;
+  readonly parents: readonly string[];
+  /** Seconds since the epoch, as the author's and committer's clocks said. */
+  readonly authorTime: number;
+  readonly commitTime: number;
+  readonly authorName: string;
+  readonly authorEmail: string;
+  readonly message: string;
+  /** Text of the git notes that were asked for; empty where there is none. */
+  readonly notes: string;
+  readonly changes: FileChange[];
+}
+
+/** Longer lines are hashed as they stream by and never held. */
+const LONGEST_HELD_LINE = 1 << 20;
+/** Word comparison is for lines a person wrote. */
+const LONGEST_COMPARED_LINE = 1000;
+
+const NUL = 0;
+const NEWLINE = 10;
+const SOH = 1;
+
+/**
+ * Reads the output of `git log -z --raw -p` (see `git-log.ts`) and yields commits in its order. Memory: one commit at a
+ * time, hashes of its lines and the text of short ones.
+ */
+export async function* readCommits(pieces: AsyncIterable<Buffer>): AsyncGenerator<LoggedCommit, void, void> {
+  const parser = new PatchParser();
+  for await (const piece of pieces) {
+    parser.push(piece);
+    yield* parser.take();
+  }
+  parser.end();
+  yield* parser.take();
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+class PatchParser {
+  #buffer: Buffer = Buffer.alloc(0);
+  #position = 0;
+  #ready: LoggedCommit[] = [];
+  #commit: Mutable<LoggedCommit> | null = null;
+  #byIds = new Map<string, FileChange[]>();
+  #file: FileChange | null = null;
+  #hunk: { plain: Hunk; removedLeft: number; addedLeft: number } | null = null;
+  #combined: { hunk: CombinedHunk; left: number[]; newLeft: number } | null = null;
+  /** Where in the stream we are: before a commit, among its raw entries, or in its patches. */
+  #inPatch = false;
+  /** A line too long to hold: its flag columns and what has been hashed of it. */
+  #long: { flags: string; head: Buffer; bytes: number } | null = null;
+
+  push(piece: Buffer): void {
+    const rest = this.#buffer.length - this.#position;
+    this.#buffer = rest === 0 ? piece : Buffer.concat([this.#buffer.subarray(this.#position), piece]);
+    this.#position = 0;
+    while (this.#step()) {
+      // Each step consumes one header, entry or line.
+    }
+  }
+
+  end(): void {
+    // A patch's last line ends with a newline unless the stream was cut; what is left is not a whole line.
+    this.#finishCommit();
+  }
+
+  *take(): Generator<LoggedCommit> {
+    const ready = this.#ready;
+    this.#ready = [];
+    yield* ready;
+  }
+
+  #finishCommit(): void {
+    if (this.#commit) this.#ready.push(this.#commit);
+    this.#commit = null;
+    this.#file = null;
+    this.#byIds.clear();
+    this.#inPatch = false;
+  }
+
+  #step(): boolean {
+    if (this.#long) return this.#longLine();
+    if (this.#hunk || this.#combined) return this.#hunkLine();
+    const buffer = this.#buffer;
+    while (this.#position < buffer.length && (buffer[this.#position] === NUL || buffer[this.#position] === NEWLINE)) {
+      this.#position++;
+    }
+    if (this.#position >= buffer.length) return false;
+    if (buffer[this.#position] === SOH) return this.#header();
+    if (buffer[this.#position] === 58 && !this.#inPatch) return this.#rawEntry();
+    return this.#patchLine();
+  }
+
+  #fields(count: number): { fields: string[]; end: number } | null {
+    const fields: string[] = [];
+    let at = this.#position;
+    for (let i = 0; i < count; i++) {
+      const end = this.#buffer.indexOf(NUL, at);
+      if (end < 0) return null;
+      fields.push(this.#buffer.toString('latin1', at, end));
+      at = end + 1;
+    }
+    return { fields, end: at };
+  }
+
+  #header(): boolean {
+    const read = this.#fields(8);
+    if (!read) return false;
+    this.#finishCommit();
+    const [id, parents, authorTime, commitTime, name, email, message, notes] = read.fields;
+    const utf8 = (text: string) => Buffer.from(text, 'latin1').toString('utf8');
+    this.#commit = {
+      id: id.slice(1),
+      parents: parents === '' ? [] : parents.split(' '),
+      authorTime: Number(authorTime),
+      commitTime: Number(commitTime),
+      authorName: utf8(name),
+      authorEmail: utf8(email),
+      message: utf8(message),
+      notes: utf8(notes),
+      changes: [],
+    };
+    this.#position = read.end;
+    return true;
+  }
+
+  /** `:100644 100644 <id> <id> M\0path\0`, one colon and one mode and id more for each further parent. */
+  #rawEntry(): boolean {
+    const metaEnd = this.#buffer.indexOf(NUL, this.#position);
+    if (metaEnd < 0) return false;
+    const meta = this.#buffer.toString('latin1', this.#position, metaEnd);
+    const parents = meta.lastIndexOf(':') + 1;
+    const words = meta.slice(parents).split(' ');
+    const status = words[words.length - 1];
+    const paths = parents > 1 ? parents + 1 : /^[RC]/.test(status) ? 2 : 1;
+    const from = this.#position;
+    this.#position = metaEnd + 1;
+    const read = this.#fields(paths);
+    if (!read) {
+      this.#position = from;
+      return false;
+    }
+    this.#position = read.end;
+    const newPath = read.fields[read.fields.length - 1];
+    const change: FileChange = {
+      status: parents > 1 ? status : status[0],
+      oldPaths: paths === 1 ? [newPath] : read.fields.slice(0, -1),
+      newPath,
+      oldModes: words.slice(0, parents),
+      newMode: words[parents],
+      oldIds: words.slice(parents + 1, 2 * parents + 1),
+      newId: words[2 * parents + 1],
+      hunks: [],
+      combined: parents > 1 ? [] : null,
+      binary: false,
+    };
+    this.#commit?.changes.push(change);
+    const key = `${change.oldIds.join(',')}..${change.newId}`;
+    const same = this.#byIds.get(key);
+    if (same) same.push(change);
+    else this.#byIds.set(key, [change]);
+    return true;
+  }
+
+  #line(): { start: number; end: number } | null {
+    const end = this.#buffer.indexOf(NEWLINE, this.#position);
+    if (end < 0) return null;
+    const start = this.#position;
+    this.#position = end + 1;
+    return { start, end };
+  }
+
+  #patchLine(): boolean {
+    const line = this.#line();
+    if (!line) return false;
+    this.#inPatch = true;
+    const first = this.#buffer[line.start];
+    if (first === 64) return this.#hunkHeader(this.#buffer.toString('latin1', line.start, line.end));
+    if (first === 105) {
+      // `index <old>..<new> <mode>`: the full ids say which raw entry this patch belongs to, whatever the path's quoting.
+      const text = this.#buffer.toString('latin1', line.start, line.end);
+      const match = /^index ([0-9a-f,]+\.\.[0-9a-f]+)/.exec(text);
+      if (match) this.#file = this.#byIds.get(match[1])?.shift() ?? null;
+    } else if (first === 66) {
+      if (this.#file && this.#buffer.toString('latin1', line.start, line.start + 13) === 'Binary files ') {
+        this.#file.binary = true;
+      }
+    } else if (first === 100) {
+      this.#file = null;
+    }
+    return true;
+  }
+
+  #hunkHeader(text: string): boolean {
+    const ranges = text.slice(0, text.lastIndexOf('@@')).match(/[-+]\d+(?:,\d+)?/g) ?? [];
+    const parsed = ranges.map((range) => {
+      const [start, count] = range.slice(1).split(',');
+      // Git writes the empty range of a file deleted in a merge as −1, unsigned.
+      const lines = count === undefined ? 1 : Number(count);
+      return { start: Number(start), count: lines > Number.MAX_SAFE_INTEGER ? 0 : lines };
+    });
+    const fresh = parsed[parsed.length - 1];
+    if (!text.startsWith('@@@')) {
+      const [old] = parsed;
+      const plain: Hunk = {
+        // An empty range names the line before it, a range with lines its first line.
+        oldStart: old.count === 0 ? old.start : old.start - 1,
+        newStart: fresh.count === 0 ? fresh.start : fresh.start - 1,
+        removed: [],
+        added: [],
+      };
+      this.#file?.hunks.push(plain);
+      if (old.count + fresh.count > 0) this.#hunk = { plain, removedLeft: old.count, addedLeft: fresh.count };
+    } else {
+      const old = parsed.slice(0, -1);
+      // In a combined hunk an empty range names the line after it.
+      const hunk: CombinedHunk = { starts: old.map((range) => range.start - 1), newStart: fresh.start - 1, lines: [] };
+      this.#file?.combined?.push(hunk);
+      this.#combined = { hunk, left: old.map((range) => range.count), newLeft: fresh.count };
+    }
+    return true;
+  }
+
+  #hunkLine(): boolean {
+    const line = this.#line();
+    if (!line) {
+      if (this.#buffer.length - this.#position > LONGEST_HELD_LINE) {
+        const head = Buffer.from(this.#buffer.subarray(this.#position, this.#position + 4096));
+        this.#long = { flags: this.#flags(this.#position), head, bytes: this.#buffer.length - this.#position };
+        this.#position = this.#buffer.length;
+        return this.#longLine();
+      }
+      return false;
+    }
+    if (this.#buffer[line.start] === 92) return true; // `\ No newline at end of file`
+    const flags = this.#flags(line.start);
+    this.#accept(flags, this.#buffer, line.start + flags.length, line.end);
+    return true;
+  }
+
+  #flags(start: number): string {
+    const columns = this.#combined ? this.#combined.left.length : 1;
+    return this.#buffer.toString('latin1', start, start + columns);
+  }
+
+  #longLine(): boolean {
+    const long = this.#long;
+    if (!long) return false;
+    const end = this.#buffer.indexOf(NEWLINE, this.#position);
+    long.bytes += (end < 0 ? this.#buffer.length : end) - this.#position;
+    this.#position = end < 0 ? this.#buffer.length : end + 1;
+    if (end < 0) return false;
+    // Recognised by how it starts and how long it is: nobody reads it, and holding it could take all memory.
+    const stand = Buffer.concat([long.head.subarray(long.flags.length), Buffer.from(String(long.bytes))]);
+    this.#long = null;
+    this.#accept(long.flags, stand, 0, stand.length);
+    return true;
+  }
+
+  #accept(flags: string, bytes: Buffer, start: number, end: number): void {
+    const { hash, trivial } = hashLine(bytes, start, end);
+    if (this.#hunk) {
+      const { plain } = this.#hunk;
+      const mayCompare =
+        !trivial && end - start <= LONGEST_COMPARED_LINE && this.#hunk.removedLeft + plain.removed.length > 0;
+      const text =
+        mayCompare && this.#hunk.addedLeft + plain.added.length > 0 ? bytes.toString('latin1', start, end) : null;
+      if (flags === '-') {
+        plain.removed.push({ hash, trivial, text });
+        this.#hunk.removedLeft--;
+      } else {
+        plain.added.push({ hash, trivial, text });
+        this.#hunk.addedLeft--;
+      }
+      if (this.#hunk.removedLeft <= 0 && this.#hunk.addedLeft <= 0) this.#hunk = null;
+    } else if (this.#combined) {
+      const { hunk, left } = this.#combined;
+      const gone = flags.includes('-');
+      const parents = left.map((_, i) => (gone ? flags[i] === '-' : flags[i] === ' '));
+      hunk.lines.push({ hash, trivial, text: null, kept: !gone, parents });
+      parents.forEach((has, i) => {
+        if (has) left[i]--;
+      });
+      if (!gone) this.#combined.newLeft--;
+      if (this.#combined.newLeft <= 0 && left.every((count) => count <= 0)) this.#combined = null;
+    }
+  }
+}

@@ -1,1 +1,1 @@
-export {};
+export { openRunStore } from './open.ts';

@@ -1,1 +1,10 @@
-export {};
+export type { DiffSize, FileEdit } from './changes.ts';
+export type { ExportReport } from './export.ts';
+export type { Location } from './location.ts';
+export { linkRefusal, pathRefusal } from './paths.ts';
+export { RepositoryError } from './problem.ts';
+export type { RecordedCandidate, RecordOutcome, RecordRequest, RefusedEdit } from './record.ts';
+export { openRepository, type Repository } from './repository.ts';
+export type { RunRefs } from './run-refs.ts';
+export type { BaseSnapshot } from './snapshot.ts';
+export type { Tree } from './tree-at.ts';

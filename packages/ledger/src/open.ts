@@ -1,0 +1,16 @@
+import { LatheError, type RunStore } from '@lathe/protocol';
+
+/**
+ * Opens the run store at a file path (SQLite).
+ *
+ * @throws LATHE_USAGE_STORE for a `postgres:` URL, which this version cannot open; else as `openSqliteStore`.
+ */
+export async function openRunStore(location: string): Promise<RunStore> {
+  if (/^postgres(ql)?:/.test(location)) {
+    throw new LatheError('LATHE_USAGE_STORE', 'A PostgreSQL run store is not available in this version of Lathe.', {
+      remedy: 'Name a file instead.',
+    });
+  }
+  const { openSqliteStore } = await import('./sqlite.ts');
+  return openSqliteStore(location);
+}

@@ -1,0 +1,187 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type DiffSize, diffSize, editsBetween, type FileEdit } from './changes.ts';
+import { commitTree } from './commit.ts';
+import { GitFailure, type GitOptions, git, gitText } from './git.ts';
+import type { Location } from './location.ts';
+import type { ObjectReader } from './objects.ts';
+import { linkRefusal, pathRefusal } from './paths.ts';
+import { withTemporaryFolder } from './temporary.ts';
+import { type EntryMode, parseTreeEntries } from './tree.ts';
+
+export interface RecordRequest {
+  readonly runId: string;
+  readonly index: number;
+  readonly baseCommit: string;
+  readonly edits: readonly FileEdit[];
+  /** Message of the commit; it should carry whatever is needed to tell later where the candidate came from. */
+  readonly message: string;
+}
+
+/** A candidate as a commit. */
+export interface RecordedCandidate {
+  /** `refs/lathe/<run>/<index>` */
+  readonly ref: string;
+  readonly commit: string;
+  readonly message: string;
+  readonly diff: DiffSize;
+  /** What the commit really changes, as edits of the base. */
+  readonly edits: readonly FileEdit[];
+}
+
+export interface RefusedEdit {
+  readonly path: string;
+  readonly why: string;
+}
+
+/** `recorded` is null where nothing was left to record: every edit was refused, or none changes anything. */
+export interface RecordOutcome {
+  readonly recorded: RecordedCandidate | null;
+  readonly refused: readonly RefusedEdit[];
+}
+
+export function candidateRef(runId: string, index: number): string {
+  return `refs/lathe/${runId}/${index}`;
+}
+
+/**
+ * Makes the candidate's commit on top of the base and points its ref at it, without any checkout. The ref is created
+ * as the last step and never moved: a candidate that has its ref is returned as it is, so a call can be repeated after
+ * a crash at any point.
+ *
+ * Edits that may not enter a tree are refused one by one: paths as in `pathRefusal`, links as in `linkRefusal`,
+ * a change of kind (file, link, submodule). A change of mode alone is refused too; where a file exists already it
+ * keeps its mode.
+ */
+export async function recordCandidate(
+  request: RecordRequest,
+  location: Location,
+  reader: ObjectReader,
+): Promise<RecordOutcome> {
+  const earlier = await findCandidate(request.runId, request.index, request.baseCommit, location, reader);
+  if (earlier !== null) return { recorded: earlier, refused: [] };
+  const options: GitOptions = { cwd: location.root };
+  const { accepted, refused } = await admissible(request, options);
+  if (accepted.length === 0) return { recorded: null, refused };
+
+  const tree = await withTemporaryFolder(join(location.latheDir, 'tmp'), (folder) =>
+    treeWithEdits(request.baseCommit, accepted, folder, options),
+  );
+  if (tree === (await gitText(['rev-parse', `${request.baseCommit}^{tree}`], options))) {
+    return { recorded: null, refused };
+  }
+  const commit = await commitTree({ tree, parents: [request.baseCommit], message: request.message }, options);
+  const ref = candidateRef(request.runId, request.index);
+  // The empty old value means: only if there is no such ref yet.
+  await git(['update-ref', '--no-deref', ref, commit, ''], options).catch(async (error: unknown) => {
+    if (!(error instanceof GitFailure) || !error.stderr.includes('already exists')) throw error;
+  });
+  return {
+    recorded: await findCandidate(request.runId, request.index, request.baseCommit, location, reader),
+    refused,
+  };
+}
+
+/** The recorded candidate of a run at an index, or null. */
+export async function findCandidate(
+  runId: string,
+  index: number,
+  baseCommit: string,
+  location: Location,
+  reader: ObjectReader,
+): Promise<RecordedCandidate | null> {
+  const options: GitOptions = { cwd: location.root };
+  const ref = candidateRef(runId, index);
+  const found = await git(['for-each-ref', '--format=%(objectname)%00%(contents)', ref], options);
+  const text = found.stdout.toString('utf8');
+  if (text === '') return null;
+  const commit = text.slice(0, text.indexOf('\0'));
+  const [diff, edits] = await Promise.all([
+    diffSize(baseCommit, commit, options),
+    editsBetween(baseCommit, commit, reader, options),
+  ]);
+  return { ref, commit, message: text.slice(commit.length + 1).replace(/\n$/, ''), diff, edits };
+}
+
+async function admissible(
+  request: RecordRequest,
+  options: GitOptions,
+): Promise<{ accepted: FileEdit[]; refused: RefusedEdit[] }> {
+  const refused: RefusedEdit[] = [];
+  // Of several edits of one path the last counts.
+  const wellNamed = new Map<string, FileEdit>();
+  for (const edit of request.edits) {
+    const why = pathRefusal(edit.path) ?? (edit.mode === '120000' ? linkRefusalOf(edit) : null);
+    if (why !== null) refused.push({ path: edit.path, why });
+    else wellNamed.set(edit.path, edit);
+  }
+  const modes = await baseModes(request.baseCommit, [...wellNamed.keys()], options);
+  const accepted: FileEdit[] = [];
+  for (const edit of wellNamed.values()) {
+    const before = modes.get(edit.path);
+    if (before === undefined) {
+      if (edit.content !== null) accepted.push(edit);
+    } else if (before === '160000') {
+      refused.push({ path: edit.path, why: 'it is a submodule' });
+    } else if (edit.content === null) {
+      accepted.push(edit);
+    } else if ((before === '120000') !== (edit.mode === '120000')) {
+      refused.push({ path: edit.path, why: 'it would change between a file and a symbolic link' });
+    } else {
+      accepted.push({ ...edit, mode: before });
+    }
+  }
+  return { accepted, refused };
+}
+
+function linkRefusalOf(edit: FileEdit): string | null {
+  return edit.content === null ? null : linkRefusal(edit.path, Buffer.from(edit.content).toString('utf8'));
+}
+
+async function baseModes(
+  commit: string,
+  paths: readonly string[],
+  options: GitOptions,
+): Promise<Map<string, EntryMode>> {
+  const modes = new Map<string, EntryMode>();
+  if (paths.length === 0) return modes;
+  const { stdout } = await git(['ls-tree', '-z', '--full-tree', '-r', commit], options);
+  const wanted = new Set(paths);
+  for (const entry of parseTreeEntries(stdout)) {
+    if (entry.path !== null && wanted.has(entry.path)) modes.set(entry.path, entry.mode);
+  }
+  return modes;
+}
+
+async function treeWithEdits(
+  base: string,
+  edits: readonly FileEdit[],
+  folder: string,
+  options: GitOptions,
+): Promise<string> {
+  const withIndex: GitOptions = { ...options, env: { GIT_INDEX_FILE: join(folder, 'index') } };
+  await git(['read-tree', base], withIndex);
+  const written = edits.filter((edit) => edit.content !== null);
+  const ids = written.length === 0 ? [] : await writeBlobs(written, folder, options);
+  const zero = '0'.repeat(base.length);
+  // Deletions first, so that a file can take the place of a folder and the other way round.
+  const lines = [
+    ...edits.filter((edit) => edit.content === null).map((edit) => `0 ${zero}\t${edit.path}\0`),
+    ...written.map((edit, i) => `${edit.mode} ${ids[i]}\t${edit.path}\0`),
+  ];
+  await git(['update-index', '-z', '--index-info'], { ...withIndex, input: lines.join('') });
+  return gitText(['write-tree'], withIndex);
+}
+
+/** Stores contents as blobs, byte for byte, with one git process; ids in the same order. */
+async function writeBlobs(edits: readonly FileEdit[], folder: string, options: GitOptions): Promise<string[]> {
+  const files = await Promise.all(
+    edits.map(async (edit, i) => {
+      const file = join(folder, String(i));
+      await writeFile(file, edit.content ?? new Uint8Array());
+      return file;
+    }),
+  );
+  const args = ['hash-object', '-w', '--no-filters', '--stdin-paths'];
+  return (await gitText(args, { ...options, input: `${files.join('\n')}\n` })).split('\n');
+}

@@ -12,4 +12,6 @@ export interface Tree {
   list(): Promise<readonly string[]>;
   /** Content, or null where there is no such file. */
   read(path: string): Promise<Uint8Array | null>;
+  /** Git file mode, or null where there is no such file. A tree that knows no modes leaves this out: files count as plain. */
+  mode?(path: string): Promise<'100644' | '100755' | null>;
 }

@@ -1,0 +1,118 @@
+import { parse, type SgNode, walk } from '../syntax/parser.ts';
+import { isImport } from './fill.ts';
+import type { Hole } from './hole.ts';
+
+export type Extras =
+  | { readonly imports: readonly string[]; readonly helpers: readonly string[] }
+  | { readonly invalid: string };
+
+/**
+ * Imports and top-level declarations of an answer that the statements need, directly or through each other, and that the
+ * file does not declare itself. What the file declares under the same name stays the file's: an answer that repeats its
+ * neighbours does not change them.
+ */
+export function extrasNeeded(answer: string, statements: string, source: string, hole: Hole): Extras {
+  const { language } = hole;
+  const offered = parse(language, answer)
+    .namedChildren()
+    .filter((node) => !node.is('ERROR'));
+  const file = parse(language, source);
+  const known = new Set([
+    ...file.namedChildren().flatMap((node) => declaredBy(node)),
+    ...hole.parameters,
+    ...hole.path,
+  ]);
+  const wanted = identifiersIn(parse(language, `${hole.opening}\n${statements}\n${language === 'python' ? '' : '}'}`));
+  const taken = new Set<SgNode>();
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const node of offered) {
+      if (taken.has(node)) continue;
+      const names = declaredBy(node);
+      const missing = names.filter((name) => wanted.has(name) && !known.has(name));
+      if (missing.length === 0) continue;
+      const clash = names.find((name) => known.has(name));
+      if (clash !== undefined) {
+        return {
+          invalid: `the body needs ${missing.join(', ')}, declared together with ${clash}, which the file has already`,
+        };
+      }
+      for (const name of identifiersIn(node)) wanted.add(name);
+      taken.add(node);
+      grown = true;
+    }
+  }
+  const imports = [...taken].filter(isImport);
+  const wrong = imports.find((node) => !fitsModuleSystem(node, file, hole));
+  if (wrong !== undefined)
+    return { invalid: `\`${wrong.text()}\` is not how this file imports (ES module or CommonJS)` };
+  return {
+    imports: imports.map((node) => node.text()),
+    helpers: offered
+      .filter((node) => taken.has(node) && !isImport(node))
+      .map((node) => node.text().replace(/^export\s+(default\s+)?/, '')),
+  };
+}
+
+function fitsModuleSystem(node: SgNode, file: SgNode, hole: Hole): boolean {
+  if (hole.language === 'python') return true;
+  const isEsm = file.namedChildren().some((one) => one.is('import_statement') || one.is('export_statement'));
+  const isCommonJs = !isEsm && /\brequire\s*\(|\bmodule\.exports\b|\bexports\.\w/.test(file.text());
+  return node.is('import_statement') ? !isCommonJs : !isEsm;
+}
+
+/** Names a top-level statement declares. */
+export function declaredBy(statement: SgNode): readonly string[] {
+  const names: string[] = [];
+  const pattern = (node: SgNode | null): void => {
+    if (node === null) return;
+    walk(node, (part) => {
+      if (/^(identifier|shorthand_property_identifier_pattern|type_identifier)$/.test(String(part.kind()))) {
+        names.push(part.text());
+      }
+      return !part.is('type_annotation');
+    });
+  };
+  const declare = (node: SgNode): void => {
+    const kind = String(node.kind());
+    if (kind === 'export_statement' || kind === 'decorated_definition' || kind === 'ambient_declaration') {
+      for (const child of node.namedChildren()) declare(child);
+    } else if (kind === 'lexical_declaration' || kind === 'variable_declaration') {
+      for (const declarator of node.namedChildren()) pattern(declarator.field('name'));
+    } else if (kind === 'import_statement' || kind === 'import_from_statement' || kind === 'future_import_statement') {
+      names.push(...importedBy(node));
+    } else if (kind === 'expression_statement' && node.child(0)?.is('assignment')) {
+      pattern(node.child(0)!.field('left'));
+    } else if (/_declaration$|_definition$|^function_signature$/.test(kind)) {
+      pattern(node.field('name'));
+    }
+  };
+  declare(statement);
+  return names;
+}
+
+function importedBy(node: SgNode): readonly string[] {
+  const names: string[] = [];
+  if (node.children().some((child) => child.is('import_clause'))) {
+    walk(node, (part) => {
+      if (part.is('import_specifier')) names.push((part.field('alias') ?? part.field('name'))!.text());
+      else if (part.is('identifier')) names.push(part.text());
+      return !part.is('import_specifier');
+    });
+  }
+  for (const part of node.fieldChildren('name')) {
+    names.push(part.is('aliased_import') ? part.field('alias')!.text() : part.text().split('.')[0]!);
+  }
+  return names;
+}
+
+function identifiersIn(root: SgNode): Set<string> {
+  const names = new Set<string>();
+  walk(root, (node) => {
+    if (/^(identifier|type_identifier|shorthand_property_identifier|jsx_identifier)$/.test(String(node.kind()))) {
+      names.add(node.text());
+    }
+    return true;
+  });
+  return names;
+}

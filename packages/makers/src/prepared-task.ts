@@ -1,0 +1,48 @@
+import type { FileEdit, Task, Tree } from '@lathe/protocol';
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+/**
+ * How a model is asked. `chat`: `messages`, and the whole answer comes back. `prefilled`: `messages`, and the
+ * assistant's turn already begins with `prefill`; the model continues it. `completion`: `completionPrompt` as plain
+ * text without any chat template; the model continues it.
+ */
+export type PromptStyle = 'chat' | 'prefilled' | 'completion';
+
+/** What became of an answer: edits to lay over the base, or why there are none. */
+export type Edits = { readonly edits: readonly FileEdit[] } | { readonly invalid: string };
+
+export interface PrepareOptions {
+  /** Tokens the prompt may take: the model's window less what the answer needs. */
+  readonly contextTokens: number;
+  /** Tokens of a text under the model's tokenizer, or an estimate that errs on the high side. */
+  readonly countTokens: (text: string) => number;
+}
+
+/** A task as a model is asked it, and the way back from the model's answer to edits. */
+export interface PreparedTask {
+  readonly messages: readonly ChatMessage[];
+  /** Strings that end a `chat` answer; what comes after them is never part of it. */
+  readonly stop: readonly string[];
+  /** Holes only. Beginning of the assistant's turn: an open code fence, documentation and signature. */
+  readonly prefill?: string;
+  /** Holes only. Plain text that ends where the body begins. */
+  readonly completionPrompt?: string;
+  /** Strings that end a `prefilled` or a `completion` answer. */
+  readonly continuationStop: readonly string[];
+  /** What the repository has and the prompt leaves out for want of room, in words; empty where nothing was. */
+  readonly leftOut: readonly string[];
+  /** Present where not even the indispensable part fits: tokens it takes. Asking the model makes no sense then. */
+  readonly contextTooLong?: { readonly tokens: number; readonly contextTokens: number };
+  /** Edits of an answer. Never throws for what a model wrote. `style` is the one it was asked in; `chat` unless told. */
+  toEdits(answer: string, style?: PromptStyle): Promise<Edits>;
+}
+
+export interface PrepareRequest {
+  readonly task: Task;
+  readonly base: Tree;
+  readonly options: PrepareOptions;
+}

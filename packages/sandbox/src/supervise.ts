@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
+import { OutputTail } from './output-tail.ts';
+import { childPids, sampleTree } from './process-tree.ts';
+import type { CommandResult, Limits } from './workspace.ts';
+
+const FIRST_SAMPLE_MS = 20;
+const SAMPLE_INTERVAL_MS = 50;
+/** Sampling gets at most one part in this many of one core. */
+const SAMPLE_SHARE = 20;
+const DISK_INTERVAL_MS = 250;
+/** Between asking the namespace's first process to go and killing bubblewrap itself. */
+const STUBBORN_MS = 2_000;
+
+export interface Launch {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Descriptor 3 carries bubblewrap's JSON status lines. */
+  readonly statusPipe: boolean;
+}
+
+export interface Supervision {
+  readonly limits: Limits;
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes the command has written to disk so far. */
+  readonly diskUsage: () => Promise<number>;
+  /** Ends everything the command started, where killing bubblewrap is not what does it. */
+  readonly kill?: (child: ChildProcess) => void;
+}
+
+export interface Supervised {
+  readonly result: CommandResult;
+  /** Lines of descriptor 3. */
+  readonly status: string;
+}
+
+export interface Attachment {
+  readonly stdin: Writable;
+  /** With an attachment stdout is the caller's: it is counted, but `outputTail` holds stderr alone. */
+  readonly stdout: Readable;
+}
+
+/**
+ * Starts a process and watches its whole tree until nothing of it is left: time, memory, processes and threads, output
+ * and disk, and the caller's signal. The first limit that is exceeded names the ending.
+ */
+export function supervise(
+  launch: Launch,
+  { limits, signal, diskUsage, kill = killNamespace }: Supervision,
+  attach?: (attachment: Attachment) => void,
+): Promise<Supervised> {
+  const { promise, resolve, reject } = Promise.withResolvers<Supervised>();
+  const startedAtMs = performance.now();
+  const tail = new OutputTail();
+  let ending: CommandResult['ending'] = 'exited';
+  let peakMemoryBytes = 0;
+  let status = '';
+  let sampleTimer: NodeJS.Timeout | undefined;
+  let diskTimer: NodeJS.Timeout | undefined;
+  let stubbornTimer: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  if (signal?.aborted) {
+    resolve({
+      status,
+      result: { ending: 'cancelled', exitCode: null, durationMs: 0, outputTail: '', peakMemoryBytes: 0 },
+    });
+    return promise;
+  }
+
+  const child = spawn(launch.file, launch.args, {
+    cwd: launch.cwd,
+    env: launch.env,
+    detached: true,
+    stdio: [attach === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', launch.statusPipe ? 'pipe' : 'ignore'],
+  });
+  if (child.pid !== undefined) yieldToLathe(child.pid);
+
+  const end = (reason: CommandResult['ending']): void => {
+    if (closed || ending !== 'exited') return;
+    ending = reason;
+    kill(child);
+    stubbornTimer = setTimeout(() => child.kill('SIGKILL'), STUBBORN_MS);
+  };
+  const count = (chunk: Buffer): void => {
+    tail.push(chunk);
+    if (tail.totalBytes > limits.outputBytes) end('output');
+  };
+  const sample = (): void => {
+    const before = performance.now();
+    const { memoryBytes, tasks } = sampleTree(child.pid!, limits.processes);
+    peakMemoryBytes = Math.max(peakMemoryBytes, memoryBytes);
+    if (memoryBytes > limits.memoryBytes) end('memory');
+    else if (tasks > limits.processes) end('processes');
+    const tookMs = performance.now() - before;
+    sampleTimer = setTimeout(sample, Math.max(SAMPLE_INTERVAL_MS, tookMs * SAMPLE_SHARE));
+  };
+  const measureDisk = async (): Promise<void> => {
+    const before = performance.now();
+    if ((await diskUsage()) > limits.diskBytes) end('disk');
+    const tookMs = performance.now() - before;
+    if (!closed) diskTimer = setTimeout(measureDisk, Math.max(DISK_INTERVAL_MS, tookMs * SAMPLE_SHARE));
+  };
+  const cancel = (): void => end('cancelled');
+
+  const timeTimer = setTimeout(() => end('timed-out'), limits.timeMs);
+  sampleTimer = setTimeout(sample, FIRST_SAMPLE_MS);
+  diskTimer = setTimeout(measureDisk, DISK_INTERVAL_MS);
+  signal?.addEventListener('abort', cancel, { once: true });
+
+  if (attach === undefined) child.stdout!.on('data', count);
+  else attach({ stdin: child.stdin!, stdout: child.stdout! });
+  child.stderr!.on('data', count);
+  (child.stdio[3] as Readable | null)?.setEncoding('utf8').on('data', (text: string) => {
+    status += text;
+  });
+
+  const settle = (): void => {
+    closed = true;
+    for (const timer of [timeTimer, sampleTimer, diskTimer, stubbornTimer]) clearTimeout(timer);
+    signal?.removeEventListener('abort', cancel);
+  };
+  child.once('error', (error) => {
+    settle();
+    reject(error);
+  });
+  child.once('close', (code, signalName) => {
+    const durationMs = performance.now() - startedAtMs;
+    settle();
+    void (async () => {
+      if (ending === 'exited' && (await diskUsage()) > limits.diskBytes) ending = 'disk';
+      const exitCode = ending === 'exited' ? (code ?? 128 + signalNumber(signalName)) : null;
+      resolve({ status, result: { ending, exitCode, durationMs, outputTail: tail.text(), peakMemoryBytes } });
+    })().catch(reject);
+  });
+  return promise;
+}
+
+/**
+ * Kills the first process of the PID namespace, the only child of bubblewrap's monitor: the kernel then kills every
+ * process in the namespace before that one counts as dead, so the monitor's exit means nothing is left. Before the
+ * namespace exists there is only the set-up process itself.
+ */
+function killNamespace(child: ChildProcess): void {
+  const first = childPids(child.pid!);
+  if (first.length === 0) child.kill('SIGKILL');
+  for (const pid of first) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      child.kill('SIGKILL');
+    }
+  }
+}
+
+/** Candidates give way to Lathe for the processor, and go first when the machine runs out of memory. */
+function yieldToLathe(pid: number): void {
+  try {
+    setPriority(pid, 10);
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
+  } catch {
+    // It has ended already, or this is no Linux: neither matters for what the command may do.
+  }
+}
+
+function signalNumber(name: NodeJS.Signals | null): number {
+  const numbers: Partial<Record<NodeJS.Signals, number>> = { SIGKILL: 9, SIGTERM: 15, SIGINT: 2, SIGHUP: 1 };
+  return (name === null ? undefined : numbers[name]) ?? 9;
+}

@@ -22,7 +22,10 @@ export function originOf(commit: LoggedCommit): Origin {
   for (const match of commit.message.matchAll(TRAILER)) if (ASSISTANTS.test(match[1])) return 'assistant-made';
   if (GENERATED.test(commit.message)) return 'assistant-made';
   if (GENERATED.test(commit.notes) || /agent[-_ ]?trace|assistant|"model"/i.test(commit.notes)) return 'assistant-made';
-  if (/\((?:aider)\)$/i.test(commit.authorName) || (BOT.test(commit.authorName) && ASSISTANTS.test(commit.authorName))) {
+  if (
+    /\((?:aider)\)$/i.test(commit.authorName) ||
+    (BOT.test(commit.authorName) && ASSISTANTS.test(commit.authorName))
+  ) {
     return 'assistant-made';
   }
   return 'hand-made';

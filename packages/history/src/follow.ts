@@ -1,5 +1,13 @@
 import { type AuthorClass, authorClassOf, type Origin, originOf } from './authorship.ts';
-import { type GitFailure, gitStream, gitText, graphArguments, mergeArguments, patchArguments, type Walk } from './git-log.ts';
+import {
+  type GitFailure,
+  gitStream,
+  gitText,
+  graphArguments,
+  mergeArguments,
+  patchArguments,
+  type Walk,
+} from './git-log.ts';
 import { type AppliedHunk, applyChange, applyMerge, type FileState, LineTable, type TreeState } from './line-table.ts';
 import {
   copiedHashes,
@@ -275,7 +283,13 @@ class Follower {
     this.#recall.expire(time);
   }
 
-  #followPlain(commit: LoggedCommit, old: TreeState | undefined, tree: TreeState, number: number, deed: CommitDeed): void {
+  #followPlain(
+    commit: LoggedCommit,
+    old: TreeState | undefined,
+    tree: TreeState,
+    number: number,
+    deed: CommitDeed,
+  ): void {
     // Read every old state first: a commit may rename a to b and b to a.
     const sources = commit.changes.map((change) => old?.get(change.oldPaths[0]));
     for (const change of commit.changes) {

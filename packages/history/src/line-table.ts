@@ -57,8 +57,29 @@ export class LineTable {
     this.place[fresh] = this.place[old];
   }
 
+  /** The columns, as long as there are records: what a cache stores. */
+  columns() {
+    const { length } = this;
+    return {
+      born: this.born.slice(0, length),
+      died: this.died.slice(0, length),
+      began: this.began.slice(0, length),
+      place: this.place.slice(0, length),
+      originalLine: this.originalLine.slice(0, length),
+      carried: this.carried.slice(0, length),
+    };
+  }
+
+  static from(columns: ReturnType<LineTable['columns']>): LineTable {
+    const table = new LineTable();
+    Object.assign(table, columns);
+    table.length = columns.born.length;
+    table.#capacity = columns.born.length;
+    return table;
+  }
+
   #grow(): void {
-    this.#capacity *= 2;
+    this.#capacity = Math.max(START_CAPACITY, this.#capacity * 2);
     const wider = (from: Int32Array, fill = 0) => {
       const to = new Int32Array(this.#capacity);
       if (fill !== 0) to.fill(fill, from.length);
@@ -87,7 +108,13 @@ export interface AppliedChange {
  * Lays a plain change over the lines of the parent's file. Lines outside the hunks keep their records; lines put in get
  * new ones, born in `commit` at `place`.
  */
-export function applyChange(table: LineTable, old: FileState | undefined, change: FileChange, commit: number, place: number): AppliedChange {
+export function applyChange(
+  table: LineTable,
+  old: FileState | undefined,
+  change: FileChange,
+  commit: number,
+  place: number,
+): AppliedChange {
   const before = old?.lines === undefined ? new Int32Array(0) : old.lines;
   if (change.binary || before === null) {
     return { state: { blob: change.newId, lines: null }, hunks: [], misfit: before === null && !change.binary };
@@ -169,7 +196,8 @@ export function applyMerge(
     }
     if (at.some((position, p) => position > known[p].length)) return misfit;
   }
-  for (let i = at[0]; i < known[0].length; i++) lines.push(known[0][i]);
+  const tail = change.combined.at(-1)?.endsFile ? known[0].length : at[0];
+  for (let i = tail; i < known[0].length; i++) lines.push(known[0][i]);
   if (lines.some((record) => record === undefined)) return misfit;
   return { state: { blob: change.newId, lines: Int32Array.from(lines) }, added, removed, misfit: false };
 }

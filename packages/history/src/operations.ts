@@ -35,7 +35,8 @@ export function wordChange(before: string, after: string): WordChange {
   let start = 0;
   while (start < a.length && start < b.length && a[start] === b[start]) start++;
   let tail = 0;
-  while (tail < a.length - start && tail < b.length - start && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail++;
+  while (tail < a.length - start && tail < b.length - start && a[a.length - 1 - tail] === b[b.length - 1 - tail])
+    tail++;
   const from = a.slice(start, a.length - tail);
   const to = b.slice(start, b.length - tail);
   const shared = start + tail + longestCommonSubsequence(from, to);
@@ -87,11 +88,16 @@ export function updatedPairs(hunk: Hunk): UpdatedPair[] {
     if (text === null) continue;
     let best: UpdatedPair | null = null;
     const expected = Math.max(firstFree, j);
-    for (let i = Math.max(firstFree, expected - PAIRING_REACH); i <= Math.min(removed.length - 1, expected + PAIRING_REACH); i++) {
+    for (
+      let i = Math.max(firstFree, expected - PAIRING_REACH);
+      i <= Math.min(removed.length - 1, expected + PAIRING_REACH);
+      i++
+    ) {
       const old = removed[i].text;
       if (old === null) continue;
       const change = wordChange(old, text);
-      if (isUpdate(change) && (best === null || change.changed < best.change.changed)) best = { removed: i, added: j, change };
+      if (isUpdate(change) && (best === null || change.changed < best.change.changed))
+        best = { removed: i, added: j, change };
     }
     if (best) {
       pairs.push(best);
@@ -158,7 +164,11 @@ export function duplicateBlocks(runs: readonly (readonly HunkLine[])[]): number 
       if (seen.has(key)) {
         blocks++;
         // The rest of the same copy is the same block.
-        while (i + DUPLICATE_BLOCK_LINES <= hashes.length && seen.has(hashes.slice(i, i + DUPLICATE_BLOCK_LINES).join(' '))) i++;
+        while (
+          i + DUPLICATE_BLOCK_LINES <= hashes.length &&
+          seen.has(hashes.slice(i, i + DUPLICATE_BLOCK_LINES).join(' '))
+        )
+          i++;
       } else {
         fresh.push(key);
         i++;

@@ -26,6 +26,8 @@ export interface CombinedHunk {
   /** Line numbers from 0, one a parent. */
   readonly starts: readonly number[];
   readonly newStart: number;
+  /** Nothing of any parent stands in the new file from here on. */
+  readonly endsFile: boolean;
   readonly lines: CombinedLine[];
 }
 
@@ -243,9 +245,11 @@ class PatchParser {
     const ranges = text.slice(0, text.lastIndexOf('@@')).match(/[-+]\d+(?:,\d+)?/g) ?? [];
     const parsed = ranges.map((range) => {
       const [start, count] = range.slice(1).split(',');
-      // Git writes the empty range of a file deleted in a merge as −1, unsigned.
       const lines = count === undefined ? 1 : Number(count);
-      return { start: Number(start), count: lines > Number.MAX_SAFE_INTEGER ? 0 : lines };
+      // Without context, git writes the empty range at a file's end in a combined diff as −1, unsigned, and leaves out
+      // the last of the lines that were taken out there.
+      const endless = lines > Number.MAX_SAFE_INTEGER;
+      return { start: Number(start), count: endless ? 0 : lines, endless };
     });
     const fresh = parsed[parsed.length - 1];
     if (!text.startsWith('@@@')) {
@@ -262,7 +266,12 @@ class PatchParser {
     } else {
       const old = parsed.slice(0, -1);
       // In a combined hunk an empty range names the line after it.
-      const hunk: CombinedHunk = { starts: old.map((range) => range.start - 1), newStart: fresh.start - 1, lines: [] };
+      const hunk: CombinedHunk = {
+        starts: old.map((range) => range.start - 1),
+        newStart: fresh.start - 1,
+        endsFile: fresh.endless,
+        lines: [],
+      };
       this.#file?.combined?.push(hunk);
       this.#combined = { hunk, left: old.map((range) => range.count), newLeft: fresh.count };
     }

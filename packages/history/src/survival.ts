@@ -129,7 +129,10 @@ export function logRank(one: Lives, other: Lives): LogRank | null {
 /** Complementary error function, relative error below 1.2e-7 (Numerical Recipes §6.2, Chebyshev fit). */
 function erfc(x: number): number {
   const t = 1 / (1 + x / 2);
-  const c = [-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277];
+  const c = [
+    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
+    0.17087277,
+  ];
   let sum = 0;
   for (let i = c.length - 1; i >= 0; i--) sum = sum * t + c[i];
   return t * Math.exp(-x * x + sum);

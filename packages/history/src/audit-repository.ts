@@ -1,0 +1,104 @@
+import { realpath } from 'node:fs/promises';
+import { audit } from './audit.ts';
+import { readCache, writeCache } from './cache.ts';
+import type { AuditDocument } from './document.ts';
+import { commitGraph, continues, type FollowedHistory, followHistory } from './follow.ts';
+import { GitFailure, gitText, type Walk } from './git-log.ts';
+
+export interface AuditRepositoryOptions {
+  readonly directory: string;
+  /** Any revision; HEAD where left out. */
+  readonly revision?: string;
+  readonly walk?: Walk;
+  /** Seconds since the epoch. */
+  readonly since?: number | null;
+  readonly windowDays?: number;
+  /** Folder for what a second run can start from; null: every run reads the whole history. */
+  readonly cacheDirectory: string | null;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface AuditedRepository {
+  readonly document: AuditDocument;
+  readonly history: FollowedHistory;
+  /** Commits read in this run: all of them, or the new ones where an earlier run could be continued. */
+  readonly commitsRead: number;
+}
+
+export const CHURN_WINDOW_DAYS = 14;
+
+/**
+ * Audits the repository at `directory`.
+ *
+ * @throws {GitFailure} not a repository, no commit yet, an unknown revision, a damaged object database.
+ */
+export async function auditRepository(options: AuditRepositoryOptions): Promise<AuditedRepository> {
+  const { directory } = options;
+  const walk = options.walk ?? 'all';
+  const gitDirectory = await realpath(
+    await oneLine(
+      directory,
+      ['rev-parse', '--path-format=absolute', '--git-common-dir'],
+      () =>
+        new GitFailure(
+          `${directory} is not inside a git repository.`,
+          'Give the path of a repository: `lathe audit PATH`.',
+        ),
+    ),
+  );
+  const revision = options.revision ?? 'HEAD';
+  const head = await oneLine(
+    directory,
+    ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`],
+    () =>
+      revision === 'HEAD'
+        ? new GitFailure('This repository has no commit yet: there is no history to audit.', 'Commit something first.')
+        : new GitFailure(
+            `No commit is named ${revision} here.`,
+            '`git log --oneline --all` shows the commits there are.',
+          ),
+  );
+  const shallow = (await gitText(directory, ['rev-parse', '--is-shallow-repository'])).trim() === 'true';
+  const earlier =
+    options.cacheDirectory === null || shallow ? null : await readCache(options.cacheDirectory, gitDirectory, walk);
+  const from = earlier && (await canContinue(directory, earlier, head, walk)) ? earlier : undefined;
+  const already = from?.commits.length ?? 0;
+  const history =
+    from?.head === head
+      ? from
+      : await followHistory({ directory, head, walk, now: options.nowMs / 1000, onProgress: options.onProgress, from });
+  if (options.cacheDirectory !== null && !shallow && history.commits.length > already) {
+    await writeCache(options.cacheDirectory, gitDirectory, history);
+  }
+  const document = audit(history, {
+    repository: directory,
+    since: options.since ?? null,
+    windowDays: options.windowDays ?? CHURN_WINDOW_DAYS,
+    shallow,
+  });
+  return { document, history, commitsRead: history.commits.length - already };
+}
+
+async function canContinue(directory: string, earlier: FollowedHistory, head: string, walk: Walk): Promise<boolean> {
+  if (earlier.head === head) return true;
+  try {
+    await gitText(directory, ['merge-base', '--is-ancestor', earlier.head, head]);
+    return continues(earlier, await commitGraph(directory, head, walk, earlier.head));
+  } catch (error) {
+    if (error instanceof GitFailure) return false;
+    throw error;
+  }
+}
+
+async function oneLine(directory: string, args: string[], problem: () => GitFailure): Promise<string> {
+  try {
+    const text = (await gitText(directory, args)).trim();
+    if (text !== '') return text;
+  } catch (error) {
+    if (!(error instanceof GitFailure)) throw error;
+    if (/could not be started|cannot change to/.test(error.message)) throw error;
+  }
+  throw problem();
+}

@@ -1,0 +1,260 @@
+import type { AuditDocument } from './document.ts';
+import { type FollowedHistory, RECALL_DAYS } from './follow.ts';
+import { noOperations, OPERATIONS, type OperationCounts } from './operations.ts';
+import { clusteredRate, countLife, kaplanMeier, type Lives, logRank, noLives, survivalOn } from './survival.ts';
+
+export interface AuditOptions {
+  /** How it is named in the report. */
+  readonly repository: string;
+  /** Only lines whose life began, and commits that were made, at or after this time (seconds since the epoch). */
+  readonly since: number | null;
+  /** Days within which a line counts as churned. */
+  readonly windowDays: number;
+  readonly shallow: boolean;
+}
+
+/** Ages at which survival is tabulated, in days. */
+export const HORIZONS = [7, 14, 30, 90, 180, 365, 730, 1825] as const;
+/** Groups with fewer lines than this are tabulated nowhere: their curve says nothing. */
+const FEWEST_LINES = 30;
+const DAY = 86_400;
+const MOST_DIRECTORIES = 20;
+const MOST_COMMITS = 20;
+const MOST_CURVES = 8;
+
+export function monthOf(time: number): string {
+  return new Date(time * 1000).toISOString().slice(0, 7);
+}
+
+/** Churn of one cluster, a commit: how many of its lines were watched for the whole window, and how many fell in it. */
+interface CommitChurn {
+  size: number;
+  events: number;
+}
+
+interface Churn {
+  readonly byCommit: Map<number, CommitChurn>;
+}
+
+/**
+ * What became of a repository's lines. A line's life begins where it was written and goes on through moves and small
+ * updates; it ends where it is taken out or substantially rewritten. Lines that still stand are censored at HEAD's date.
+ */
+export function audit(history: FollowedHistory, options: AuditOptions): AuditDocument {
+  const { table, commits, places } = history;
+  const since = options.since ?? Number.NEGATIVE_INFINITY;
+  const headTime = commits.reduce((latest, commit) => Math.max(latest, commit.time), 0);
+  const alive = new Uint8Array(table.length);
+  let lines = 0;
+  for (const file of history.tree.values()) {
+    for (const record of file.lines ?? []) {
+      alive[record] = 1;
+      if (places[table.place[record]].counted) lines++;
+    }
+  }
+
+  const groups = new Map<string, Lives>();
+  const livesOf = (group: string): Lives => {
+    let lives = groups.get(group);
+    if (!lives) {
+      lives = noLives();
+      groups.set(group, lives);
+    }
+    return lives;
+  };
+  const total: Churn = { byCommit: new Map() };
+  const byMonth = new Map<string, Churn>();
+  const byDirectory = new Map<string, Churn>();
+  const directoryLines = new Map<string, number>();
+  let lostInMerges = 0;
+  for (let record = 0; record < table.length; record++) {
+    if (table.carried[record]) continue;
+    const place = places[table.place[record]];
+    if (!place.counted) continue;
+    const ended = alive[record] === 0;
+    if (ended && table.died[record] < 0) {
+      lostInMerges++;
+      continue;
+    }
+    const began = table.began[record];
+    const commit = commits[began];
+    if (commit.time < since) continue;
+    const until = ended ? commits[table.died[record]].time : headTime;
+    const age = Math.max(0, until - commit.time);
+    const days = Math.floor(age / DAY);
+    const month = monthOf(commit.time);
+    for (const group of [
+      'all',
+      `origin:${commit.origin}`,
+      `author:${commit.author}`,
+      `language:${place.language}`,
+      `directory:${place.directory}`,
+      `month:${month}`,
+    ]) {
+      countLife(livesOf(group), days, ended);
+    }
+    if (!ended) directoryLines.set(place.directory, (directoryLines.get(place.directory) ?? 0) + 1);
+    if (commit.time > headTime - options.windowDays * DAY) continue;
+    const churned = ended && age <= options.windowDays * DAY;
+    for (const churn of [total, entry(byMonth, month), entry(byDirectory, place.directory)]) {
+      const cluster = churn.byCommit.get(began);
+      if (cluster) {
+        cluster.size++;
+        if (churned) cluster.events++;
+      } else churn.byCommit.set(began, { size: 1, events: churned ? 1 : 0 });
+    }
+  }
+
+  const operations = noOperations();
+  const months = new Map<string, { commits: number; operations: OperationCounts; duplicateBlocks: number }>();
+  let duplicates = 0;
+  let counted = 0;
+  for (const commit of commits) {
+    if (commit.time < since) continue;
+    counted++;
+    const month = monthOf(commit.time);
+    const entry = months.get(month) ?? { commits: 0, operations: noOperations(), duplicateBlocks: 0 };
+    months.set(month, entry);
+    entry.commits++;
+    entry.duplicateBlocks += commit.duplicateBlocks;
+    duplicates += commit.duplicateBlocks;
+    for (const operation of OPERATIONS) {
+      entry.operations[operation] += commit.operations[operation];
+      operations[operation] += commit.operations[operation];
+    }
+  }
+
+  const size = (lives: Lives) => sum(lives.deaths) + sum(lives.censored);
+  const told = [...groups].filter(([group, lives]) => group === 'all' || size(lives) >= FEWEST_LINES);
+  const curves = told.map(([group, lives]) => ({ group, lives, lines: size(lives), points: kaplanMeier(lives) }));
+  curves.sort((a, b) => dimension(a.group) - dimension(b.group) || order(a, b));
+  const drawn = new Map<string, number>();
+
+  return {
+    schemaVersion: 1,
+    repository: options.repository,
+    head: history.head,
+    walk: history.walk,
+    shallow: options.shallow,
+    since: options.since === null ? null : new Date(options.since * 1000).toISOString(),
+    commits: counted,
+    lines,
+    operations,
+    duplicateBlocks: duplicates,
+    churn: churnOf(total, options.windowDays),
+    months: [...months]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([month, entry]) => ({
+        month,
+        ...entry,
+        churn: churnOf(byMonth.get(month) ?? { byCommit: new Map() }, options.windowDays),
+      })),
+    survival: curves.flatMap(({ group, lives, points }) =>
+      HORIZONS.map((days) => ({ group, ...survivalOn(lives, points, days) })).filter((point) => point.atRisk > 0),
+    ),
+    curves: curves
+      .filter(({ group }) => {
+        const kind = group.split(':')[0];
+        if (kind === 'month') return false;
+        drawn.set(kind, (drawn.get(kind) ?? 0) + 1);
+        return (drawn.get(kind) ?? 0) <= MOST_CURVES;
+      })
+      .map(({ group, lines: size, points }) => ({ group, lines: size, points: thin(points) })),
+    comparisons: compare(groups),
+    directories: [...byDirectory]
+      .map(([directory, churn]) => {
+        const { changed, churned, rate, low, high } = churnOf(churn, options.windowDays);
+        return { directory, lines: directoryLines.get(directory) ?? 0, changed, churned, rate, low, high };
+      })
+      .sort((a, b) => b.churned - a.churned || (a.directory < b.directory ? -1 : 1))
+      .slice(0, MOST_DIRECTORIES),
+    churnedCommits: [...total.byCommit]
+      .filter(([, cluster]) => cluster.events > 0)
+      .sort(([a, one], [b, other]) => other.events - one.events || a - b)
+      .slice(0, MOST_COMMITS)
+      .map(([number, cluster]) => ({
+        commit: commits[number].id,
+        month: monthOf(commits[number].time),
+        changed: cluster.size,
+        churned: cluster.events,
+      })),
+    findings: [],
+    notFollowed: {
+      ...history.notFollowed,
+      lostInMerges,
+      notes: [
+        ...(options.shallow
+          ? ['The clone is shallow: lines older than its oldest commit count as written in that commit.']
+          : []),
+        `A line that comes back more than ${RECALL_DAYS} days after it was taken out counts as new.`,
+        'Copies are recognised within one commit, not against the rest of the tree.',
+        'Commits that were squashed or rebased outside this history are seen only in their final form.',
+      ],
+    },
+  };
+}
+
+function entry(map: Map<string, Churn>, key: string): Churn {
+  let churn = map.get(key);
+  if (!churn) {
+    churn = { byCommit: new Map() };
+    map.set(key, churn);
+  }
+  return churn;
+}
+
+function churnOf(churn: Churn, windowDays: number): AuditDocument['churn'] {
+  let changed = 0;
+  let churned = 0;
+  for (const { size, events } of churn.byCommit.values()) {
+    changed += size;
+    churned += events;
+  }
+  const { value, low, high } = clusteredRate(churn.byCommit.values());
+  return { windowDays, changed, churned, rate: value, low, high };
+}
+
+function sum(counts: ReadonlyMap<number, number>): number {
+  let total = 0;
+  for (const count of counts.values()) total += count;
+  return total;
+}
+
+const DIMENSIONS = ['all', 'origin', 'author', 'language', 'directory', 'month'];
+
+function dimension(group: string): number {
+  return DIMENSIONS.indexOf(group.split(':')[0]);
+}
+
+/** Months in their order, everything else the largest group first. */
+function order(a: { group: string; lines: number }, b: { group: string; lines: number }): number {
+  if (a.group.startsWith('month:')) return a.group < b.group ? -1 : 1;
+  return b.lines - a.lines || (a.group < b.group ? -1 : 1);
+}
+
+/** Steps too small to see are left out of a drawn curve: at most about 300 points stay. */
+function thin<T extends { surviving: number }>(points: readonly T[]): T[] {
+  const step = 1 / 300;
+  let last = Number.POSITIVE_INFINITY;
+  return points.filter((point, i) => {
+    if (i !== points.length - 1 && last - point.surviving < step) return false;
+    last = point.surviving;
+    return true;
+  });
+}
+
+const PAIRS: readonly [string, string][] = [
+  ['origin:hand-made', 'origin:assistant-made'],
+  ['origin:hand-made', 'origin:lathe-kept'],
+  ['origin:assistant-made', 'origin:lathe-kept'],
+  ['author:person', 'author:bot'],
+];
+
+function compare(groups: ReadonlyMap<string, Lives>): AuditDocument['comparisons'] {
+  return PAIRS.flatMap(([one, other]) => {
+    const a = groups.get(one);
+    const b = groups.get(other);
+    const test = a && b ? logRank(a, b) : null;
+    return test ? [{ groups: [one, other] as [string, string], chiSquared: test.chiSquared, p: test.p }] : [];
+  });
+}

@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { deserialize, serialize } from 'node:v8';
+import { type FollowedHistory, RecallPool } from './follow.ts';
+import type { Walk } from './git-log.ts';
+import { LineTable } from './line-table.ts';
+
+/** Raised whenever what is followed or how it is stored changes: an older cache is then ignored, never misread. */
+const VERSION = 1;
+
+interface Stored {
+  readonly version: number;
+  readonly history: Omit<FollowedHistory, 'table' | 'recall'>;
+  readonly columns: ReturnType<LineTable['columns']>;
+  readonly recall: ReturnType<RecallPool['entries']>;
+}
+
+function file(cacheDirectory: string, gitDirectory: string, walk: Walk): string {
+  const key = createHash('sha256').update(gitDirectory).digest('hex').slice(0, 16);
+  return join(cacheDirectory, `${key}-${walk}.v${VERSION}`);
+}
+
+/** The history as an earlier run left it, or null where there is none that can be read. A cache is never trusted to exist. */
+export async function readCache(
+  cacheDirectory: string,
+  gitDirectory: string,
+  walk: Walk,
+): Promise<FollowedHistory | null> {
+  try {
+    const bytes = await readFile(file(cacheDirectory, gitDirectory, walk));
+    const digest = bytes.subarray(0, 32);
+    const body = bytes.subarray(32);
+    if (!createHash('sha256').update(body).digest().equals(digest)) return null;
+    const stored = deserialize(body) as Stored;
+    if (stored.version !== VERSION) return null;
+    return { ...stored.history, table: LineTable.from(stored.columns), recall: RecallPool.from(stored.recall) };
+  } catch {
+    return null;
+  }
+}
+
+/** Written beside and renamed, so that a reader sees a whole cache or none. */
+export async function writeCache(
+  cacheDirectory: string,
+  gitDirectory: string,
+  history: FollowedHistory,
+): Promise<void> {
+  await mkdir(cacheDirectory, { recursive: true });
+  const { table, recall, ...rest } = history;
+  const stored: Stored = { version: VERSION, history: rest, columns: table.columns(), recall: recall.entries() };
+  const body = serialize(stored);
+  const to = file(cacheDirectory, gitDirectory, history.walk);
+  const temporary = `${to}.${process.pid}`;
+  try {
+    await writeFile(temporary, Buffer.concat([createHash('sha256').update(body).digest(), body]));
+    await rename(temporary, to);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}

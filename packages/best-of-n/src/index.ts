@@ -1,1 +1,12 @@
-export {};
+export { RunBudget } from './budget.ts';
+export { toRunDocument } from './document.ts';
+export { fingerprint, type Normalise } from './fingerprint.ts';
+export { normaliseCode } from './normalise-code.ts';
+export { protection } from './protected-paths.ts';
+export { type Contender, type Criterion, DEFAULT_CRITERIA, type Ranking, rank } from './ranking.ts';
+export type { RecordedCandidate, Recorder, RecordOutcome } from './recorder.ts';
+export { type CandidateState, candidateId, type RunState, replayRun } from './replay.ts';
+export { isComplete, type RunStart, resumeRun, runBestOfN } from './run.ts';
+export { enforceScope, type Scoped } from './scope.ts';
+export type { RunNews, RunParts } from './session.ts';
+export { passAtK, passAtKRate, proportionInterval } from './statistics.ts';

@@ -1,0 +1,125 @@
+import type {
+  CommandResult,
+  FileEdit,
+  Limits,
+  Maker,
+  MakeRequest,
+  MakerNews,
+  Proposal,
+  RunOptions,
+  Task,
+  Workspace,
+  WorkspaceSource,
+} from '@lathe/protocol';
+
+export const LIMITS: Limits = {
+  timeMs: 10_000,
+  memoryBytes: 2 ** 30,
+  processes: 64,
+  outputBytes: 2 ** 20,
+  diskBytes: 2 ** 28,
+};
+
+export function edit(path: string, text: string | null, mode: FileEdit['mode'] = '100644'): FileEdit {
+  return { path, content: text === null ? null : new TextEncoder().encode(text), mode };
+}
+
+export function proposal(index: number, edits: readonly FileEdit[], over: Partial<Proposal> = {}): Proposal {
+  return {
+    index,
+    outcome: 'made',
+    reason: null,
+    edits,
+    answer: `answer ${index}`,
+    seed: 1000 + index,
+    tokens: { prompt: 10, completion: 5 },
+    costUsd: 0,
+    durationMs: 7,
+    meanLogProbability: -0.5,
+    ...over,
+  };
+}
+
+export function options(over: Partial<RunOptions> = {}): RunOptions {
+  return {
+    n: 3,
+    models: ['fake:a'],
+    temperature: null,
+    seed: 1,
+    maxCostUsd: null,
+    maxSeconds: null,
+    concurrency: 2,
+    keep: 'none',
+    unsafeNoSandbox: false,
+    ...over,
+  };
+}
+
+export function task(over: Partial<Task> = {}): Task {
+  return { kind: 'instruction', instruction: 'do it', files: [], checks: ['check'], allow: [], ...over };
+}
+
+/** A maker whose proposals are scripted; it remembers what it was asked for. */
+export function scriptedMaker(
+  model: string,
+  script: (index: number, request: MakeRequest) => Proposal | Promise<Proposal>,
+): Maker & { readonly asked: number[] } {
+  const asked: number[] = [];
+  return {
+    model,
+    asked,
+    async *make(request: MakeRequest): AsyncIterable<MakerNews> {
+      for (const index of request.indices) {
+        if (request.signal.aborted) return;
+        asked.push(index);
+        yield { type: 'phase', indices: [index], phase: 'writing' };
+        yield { type: 'proposal', proposal: await script(index, request) };
+      }
+    },
+    close: async () => undefined,
+  };
+}
+
+export function exited(exitCode: number, outputTail = ''): CommandResult {
+  return { ending: 'exited', exitCode, durationMs: 3, outputTail, peakMemoryBytes: 1 };
+}
+
+export type FakeRun = (
+  command: string,
+  files: ReadonlyMap<string, string>,
+  context: { id: string; signal: AbortSignal | undefined },
+) => CommandResult | Promise<CommandResult>;
+
+/** Copies that are maps from path to text; commands are answered by a function of the edits written. */
+export function fakeWorkspaces(
+  run: FakeRun,
+): WorkspaceSource & { readonly commands: { id: string; command: string }[]; readonly open_: Set<string> } {
+  const commands: { id: string; command: string }[] = [];
+  const open_ = new Set<string>();
+  return {
+    isolation: 'none: a fake',
+    commands,
+    open_,
+    async open(id): Promise<Workspace> {
+      if (open_.has(id)) throw new Error(`${id} is open already`);
+      open_.add(id);
+      const files = new Map<string, string>();
+      return {
+        async write(edits) {
+          for (const { path, content } of edits) {
+            if (content === null) files.delete(path);
+            else files.set(path, new TextDecoder().decode(content));
+          }
+        },
+        async run(command, { signal }) {
+          commands.push({ id, command });
+          return run(command, files, { id, signal });
+        },
+        changes: async () => [],
+        async close() {
+          open_.delete(id);
+        },
+      };
+    },
+  };
+}

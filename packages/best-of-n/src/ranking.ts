@@ -1,0 +1,114 @@
+import type { RankingEntry } from '@lathe/protocol';
+import type { CandidateState } from './replay.ts';
+
+/** What is compared: a usable candidate and the ones with the same code. */
+export interface Contender {
+  readonly candidate: CandidateState;
+  /** Ids of the other candidates with the same code. */
+  readonly same: readonly string[];
+}
+
+/** One ground for preferring a candidate. A ranking is a list of them, the most important first. */
+export interface Criterion {
+  readonly name: string;
+  /** Below 0 where `a` is the better one. */
+  compare(a: Contender, b: Contender): number;
+  /** What it says of a contender, in words and numbers; null where that would tell nothing. */
+  reason(contender: Contender, all: readonly Contender[]): string | null;
+}
+
+const checksPassed: Criterion = {
+  name: 'checks',
+  compare: (a, b) => passed(b) - passed(a),
+  reason: (contender) => {
+    const { checks } = contender.candidate;
+    const failing = checks.find((check) => check.status !== 'passed');
+    const rate = `passes ${passed(contender)} of ${count(checks.length, 'check')}`;
+    return failing === undefined ? rate : `${rate} (${failing.command}: ${failing.reason ?? failing.status})`;
+  },
+};
+
+const agreement: Criterion = {
+  name: 'agreement',
+  compare: (a, b) => b.same.length - a.same.length,
+  reason: ({ same }) => (same.length === 0 ? null : `same code as ${list(same)}`),
+};
+
+const smallerChange: Criterion = {
+  name: 'size',
+  compare: (a, b) => lines(a) - lines(b),
+  reason: (contender, all) => {
+    const changed = `${count(lines(contender), 'line')} changed`;
+    const smallest = Math.min(...all.map(lines));
+    if (all.length < 2) return changed;
+    return lines(contender) === smallest
+      ? `${changed}, the smallest change`
+      : `${changed}, the smallest is ${smallest}`;
+  },
+};
+
+/** Checks passed, then how many candidates agree, then the smaller change. */
+export const DEFAULT_CRITERIA: readonly Criterion[] = [checksPassed, agreement, smallerChange];
+
+export interface Ranking {
+  readonly ranking: readonly RankingEntry[];
+  /** Id of the first that passed, or null. */
+  readonly best: string | null;
+}
+
+/**
+ * Ranks what is usable: finished candidates with a commit, one for each group of equal code. Passed ones come before
+ * all others; then the criteria decide in order, and last the position in the run, so that the same events always give
+ * the same ranking.
+ */
+export function rank(candidates: Iterable<CandidateState>, criteria: readonly Criterion[] = DEFAULT_CRITERIA): Ranking {
+  const contenders = contendersOf([...candidates]);
+  const ordered = contenders.toSorted((a, b) => {
+    const byStatus = Number(hasPassed(b)) - Number(hasPassed(a));
+    if (byStatus !== 0) return byStatus;
+    for (const criterion of criteria) {
+      const order = criterion.compare(a, b);
+      if (order !== 0) return order;
+    }
+    return a.candidate.index - b.candidate.index;
+  });
+  const ranking = ordered.map((contender) => ({
+    id: contender.candidate.id,
+    reasons: criteria.map((criterion) => criterion.reason(contender, contenders)).filter((reason) => reason !== null),
+  }));
+  const [first] = ordered;
+  return { ranking, best: first !== undefined && hasPassed(first) ? first.candidate.id : null };
+}
+
+function contendersOf(candidates: readonly CandidateState[]): Contender[] {
+  const usable = candidates.filter(
+    ({ recorded, finished }) =>
+      recorded !== null && finished !== null && finished.status !== 'invalid' && finished.status !== 'error',
+  );
+  const heads = usable.filter(({ finished }) => finished?.sameAs == null);
+  return heads.map((candidate) => ({
+    candidate,
+    same: usable.filter(({ finished }) => finished?.sameAs === candidate.index).map(({ id }) => id),
+  }));
+}
+
+function hasPassed({ candidate }: Contender): boolean {
+  return candidate.finished?.status === 'passed';
+}
+
+function passed({ candidate }: Contender): number {
+  return candidate.checks.filter((check) => check.status === 'passed').length;
+}
+
+function lines({ candidate }: Contender): number {
+  const { added, deleted } = candidate.recorded?.diff ?? { added: 0, deleted: 0 };
+  return added + deleted;
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+function list(ids: readonly string[]): string {
+  return ids.length < 2 ? ids.join('') : `${ids.slice(0, -1).join(', ')} and ${ids.at(-1)}`;
+}

@@ -1,6 +1,8 @@
 export type { DiffSize, FileEdit } from './changes.ts';
 export type { ExportReport } from './export.ts';
+export { ignoredFiles } from './ignored.ts';
 export type { Location } from './location.ts';
+export { patchBetween } from './patch.ts';
 export { linkRefusal, pathRefusal } from './paths.ts';
 export { RepositoryError } from './problem.ts';
 export type { RecordedCandidate, RecordOutcome, RecordRequest, RefusedEdit } from './record.ts';

@@ -1,4 +1,4 @@
-export { detectIsolation, type IsolationPart, type IsolationReport } from './isolation.ts';
+export { detectIsolation, noIsolation, type IsolationPart, type IsolationReport } from './isolation.ts';
 export { SandboxError } from './problem.ts';
 export {
   createWorkDirectory,

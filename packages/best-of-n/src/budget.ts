@@ -23,6 +23,11 @@ export class RunBudget implements Budget {
     return this.#spentUsd;
   }
 
+  get availableUsd(): number {
+    if (this.#capUsd === null) return Number.POSITIVE_INFINITY;
+    return Math.max(0, this.#capUsd - this.#spentUsd - this.#reservedUsd);
+  }
+
   /** Whether a request was not sent for want of money. */
   get refused(): boolean {
     return this.#refused;

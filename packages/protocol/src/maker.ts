@@ -10,6 +10,8 @@ export interface Reservation {
 
 /** The run's purse, shared by all its makers. */
 export interface Budget {
+  /** Dollars that are neither spent nor reserved; Infinity where there is no cap. */
+  readonly availableUsd: number;
   /** Null where the reservation would overshoot the cap: the request must not be sent. */
   reserve(maximumUsd: number): Reservation | null;
 }

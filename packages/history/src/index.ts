@@ -8,3 +8,4 @@ export {
 export { AuditDocument } from './document.ts';
 export { type FollowedCommit, type FollowedHistory, followHistory } from './follow.ts';
 export { GitFailure, type Walk } from './git-log.ts';
+export { writeReport } from './report/write-report.ts';

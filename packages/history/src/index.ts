@@ -7,5 +7,5 @@ export {
 } from './audit-repository.ts';
 export { AuditDocument } from './document.ts';
 export { type FollowedCommit, type FollowedHistory, followHistory } from './follow.ts';
-export { GitFailure, type Walk } from './git-log.ts';
+export { GitFailure, patchArguments as feedArguments, type Walk } from './git-log.ts';
 export { writeReport } from './report/write-report.ts';

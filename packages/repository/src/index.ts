@@ -1,6 +1,7 @@
 export type { DiffSize, FileEdit } from './changes.ts';
 export type { ExportReport } from './export.ts';
 export { ignoredFiles } from './ignored.ts';
+export type { KeepRequest, Kept } from './keep.ts';
 export type { Location } from './location.ts';
 export { patchBetween } from './patch.ts';
 export { linkRefusal, pathRefusal } from './paths.ts';

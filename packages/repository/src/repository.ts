@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { editsBetween, type FileEdit } from './changes.ts';
+import { undoLeftOver } from './checkout-change.ts';
 import { type ExportReport, exportTree } from './export.ts';
+import { git, nulFields } from './git.ts';
+import { type KeepRequest, type Kept, keepCandidate } from './keep.ts';
 import { type Location, locate } from './location.ts';
 import { ObjectReader } from './objects.ts';
 import { RepositoryError } from './problem.ts';
@@ -63,6 +66,37 @@ export class Repository {
     return editsBetween(from, to, this.#reader, { cwd: this.location.root });
   }
 
+  /** Unified diff between two commits, renames followed, without the user's diff programs. */
+  async diff(from: string, to: string): Promise<string> {
+    const args = [
+      'diff-tree',
+      '-p',
+      '-M',
+      '--no-color',
+      '--no-ext-diff',
+      '--no-textconv',
+      '--end-of-options',
+      from,
+      to,
+    ];
+    return (await git(args, { cwd: this.location.root })).stdout.toString('utf8');
+  }
+
+  /**
+   * What git ignores in the checkout, relative to its root. A folder that is ignored as a whole stands for its
+   * contents, with a slash at the end.
+   */
+  async ignoredFiles(): Promise<string[]> {
+    const args = ['ls-files', '--others', '--ignored', '--exclude-standard', '--directory', '-z'];
+    return nulFields((await git(args, { cwd: this.location.root })).stdout);
+  }
+
+  /** See `keepCandidate`. */
+  keepCandidate(request: KeepRequest): Promise<Kept> {
+    requireRunId(request.runId);
+    return this.#inTurn(() => keepCandidate(request, this.location, this.#reader));
+  }
+
   listRunRefs(): Promise<RunRefs[]> {
     return listRunRefs(this.location);
   }
@@ -74,8 +108,9 @@ export class Repository {
     if (run !== undefined) await this.#inTurn(() => deleteRefs(run.refs, this.location));
   }
 
-  /** Removes temporary folders that killed processes left; returns how many. */
-  sweep(): Promise<number> {
+  /** Takes back what killed processes left half-done in the checkout and removes their folders; returns how many. */
+  async sweep(): Promise<number> {
+    await undoLeftOver(join(this.location.latheDir, 'keep'));
     return sweepTemporaryFolders(join(this.location.latheDir, 'tmp'));
   }
 

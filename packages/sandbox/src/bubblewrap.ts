@@ -44,8 +44,6 @@ export interface SandboxView {
   readonly toolchains: Toolchains;
   readonly environment: Readonly<Record<string, string>>;
   readonly network: 'none' | 'host';
-  /** Descriptor of a compiled seccomp filter, or null. */
-  readonly seccompDescriptor: number | null;
 }
 
 /** Arguments for bwrap(1). Descriptor 3 gets the JSON status. */
@@ -54,7 +52,6 @@ export function bubblewrapArguments(view: SandboxView, limits: Limits, command: 
   args.push('--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try', '--hostname', 'candidate');
   if (view.network === 'none') args.push('--unshare-net');
   args.push('--new-session', '--die-with-parent', '--json-status-fd', '3', '--clearenv');
-  if (view.seccompDescriptor !== null) args.push('--seccomp', String(view.seccompDescriptor));
   for (const [name, value] of Object.entries(view.environment)) args.push('--setenv', name, value);
 
   args.push('--ro-bind', '/usr', '/usr');
@@ -89,11 +86,13 @@ function resourceLimits(limits: Limits): string[] {
   const spare = 8;
   const processes = limits.processes + spare;
   const dataBytes = 2 * limits.memoryBytes;
+  // One file may just pass the limit, so that it is the limit that ends the command and is named.
+  const fileBytes = limits.diskBytes + 2 ** 20;
   return [
     'prlimit',
     `--nproc=${processes}:${processes}`,
     `--data=${dataBytes}:${dataBytes}`,
-    `--fsize=${limits.diskBytes}:${limits.diskBytes}`,
+    `--fsize=${fileBytes}:${fileBytes}`,
     '--core=0:0',
     '--',
   ];

@@ -21,11 +21,17 @@ export interface DependencyDirectory {
  * Picks the dependency directories out of what git ignores in the checkout: the outermost directory of such a name on each path.
  * `ignored` is relative to the checkout; directories, which may stand for all they contain, end in a slash.
  */
-export function findDependencies(checkoutDirectory: string, ignored: readonly string[]): DependencyDirectory[] {
+export function findDependencies(
+  checkoutDirectory: string,
+  baseDirectory: string,
+  ignored: readonly string[],
+): DependencyDirectory[] {
   const found = new Map<string, DependencyDirectory>();
   for (const entry of ignored) {
     const path = dependencyPrefix(checkoutDirectory, entry);
     if (path === null || found.has(path)) continue;
+    // Partly committed: the base's own files stay what candidates see.
+    if (lstatSync(join(baseDirectory, path), { throwIfNoEntry: false }) !== undefined) continue;
     const source = realDirectory(join(checkoutDirectory, path));
     if (source !== null) found.set(path, { path, source });
   }

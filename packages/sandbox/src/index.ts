@@ -1,4 +1,5 @@
-export { detectIsolation, noIsolation, type IsolationPart, type IsolationReport } from './isolation.ts';
+export type { CopyStrategy } from './copy.ts';
+export { detectIsolation, type IsolationPart, type IsolationReport, noIsolation } from './isolation.ts';
 export { SandboxError } from './problem.ts';
 export {
   createWorkDirectory,
@@ -7,11 +8,13 @@ export {
   type WorkDirectory,
 } from './work-directory.ts';
 export {
+  type Access,
   type CommandResult,
   DEFAULT_LIMITS,
   type FileEdit,
   type Limits,
   type RunOptions,
+  type Session,
   type Workspace,
   type WorkspaceSource,
 } from './workspace.ts';

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
-import type { Readable, Writable } from 'node:stream';
+import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { OutputTail } from './output-tail.ts';
-import { childPids, sampleTree } from './process-tree.ts';
+import { sampleTree } from './process-tree.ts';
 import type { CommandResult, Limits } from './workspace.ts';
 
 const FIRST_SAMPLE_MS = 20;
@@ -28,8 +28,10 @@ export interface Supervision {
   readonly signal?: AbortSignal | undefined;
   /** Bytes the command has written to disk so far. */
   readonly diskUsage: () => Promise<number>;
-  /** Ends everything the command started, where killing bubblewrap is not what does it. */
-  readonly kill?: (child: ChildProcess) => void;
+  /** Ends a command that is still running, and everything it started. */
+  readonly kill: (child: ChildProcess) => void;
+  /** Ends what the command left behind. Not needed where a PID namespace ends with it. */
+  readonly sweep?: () => void;
 }
 
 export interface Supervised {
@@ -38,11 +40,8 @@ export interface Supervised {
   readonly status: string;
 }
 
-export interface Attachment {
-  readonly stdin: Writable;
-  /** With an attachment stdout is the caller's: it is counted, but `outputTail` holds stderr alone. */
-  readonly stdout: Readable;
-}
+/** Receives the command's standard streams. Then stdout is the caller's: it is counted, and `outputTail` holds stderr alone. */
+export type Attach = (streams: { readonly stdin: Writable; readonly stdout: Readable }) => void;
 
 /**
  * Starts a process and watches its whole tree until nothing of it is left: time, memory, processes and threads, output
@@ -50,8 +49,8 @@ export interface Attachment {
  */
 export function supervise(
   launch: Launch,
-  { limits, signal, diskUsage, kill = killNamespace }: Supervision,
-  attach?: (attachment: Attachment) => void,
+  { limits, signal, diskUsage, kill, sweep }: Supervision,
+  attach?: Attach,
 ): Promise<Supervised> {
   const { promise, resolve, reject } = Promise.withResolvers<Supervised>();
   const startedAtMs = performance.now();
@@ -63,6 +62,7 @@ export function supervise(
   let diskTimer: NodeJS.Timeout | undefined;
   let stubbornTimer: NodeJS.Timeout | undefined;
   let closed = false;
+  let exited = false;
 
   if (signal?.aborted) {
     resolve({
@@ -83,12 +83,19 @@ export function supervise(
   const end = (reason: CommandResult['ending']): void => {
     if (closed || ending !== 'exited') return;
     ending = reason;
-    kill(child);
+    // A process id that has been waited for may belong to somebody else by now.
+    if (exited) sweep?.();
+    else kill(child);
     stubbornTimer = setTimeout(() => child.kill('SIGKILL'), STUBBORN_MS);
   };
+  let outputBytes = 0;
   const count = (chunk: Buffer): void => {
+    outputBytes += chunk.length;
+    if (outputBytes > limits.outputBytes) end('output');
+  };
+  const keep = (chunk: Buffer): void => {
     tail.push(chunk);
-    if (tail.totalBytes > limits.outputBytes) end('output');
+    count(chunk);
   };
   const sample = (): void => {
     const before = performance.now();
@@ -112,9 +119,16 @@ export function supervise(
   diskTimer = setTimeout(measureDisk, DISK_INTERVAL_MS);
   signal?.addEventListener('abort', cancel, { once: true });
 
-  if (attach === undefined) child.stdout!.on('data', count);
-  else attach({ stdin: child.stdin!, stdout: child.stdout! });
-  child.stderr!.on('data', count);
+  child.stderr!.on('data', keep);
+  if (attach === undefined) {
+    child.stdout!.on('data', keep);
+  } else {
+    // A pipe behind the counter, so that counting does not set the stream flowing before the caller reads.
+    const stdout = new PassThrough();
+    child.stdout!.on('data', count).pipe(stdout);
+    child.stdin!.on('error', () => {});
+    attach({ stdin: child.stdin!, stdout });
+  }
   (child.stdio[3] as Readable | null)?.setEncoding('utf8').on('data', (text: string) => {
     status += text;
   });
@@ -128,6 +142,10 @@ export function supervise(
     settle();
     reject(error);
   });
+  child.once('exit', () => {
+    exited = true;
+    sweep?.();
+  });
   child.once('close', (code, signalName) => {
     const durationMs = performance.now() - startedAtMs;
     settle();
@@ -138,23 +156,6 @@ export function supervise(
     })().catch(reject);
   });
   return promise;
-}
-
-/**
- * Kills the first process of the PID namespace, the only child of bubblewrap's monitor: the kernel then kills every
- * process in the namespace before that one counts as dead, so the monitor's exit means nothing is left. Before the
- * namespace exists there is only the set-up process itself.
- */
-function killNamespace(child: ChildProcess): void {
-  const first = childPids(child.pid!);
-  if (first.length === 0) child.kill('SIGKILL');
-  for (const pid of first) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      child.kill('SIGKILL');
-    }
-  }
 }
 
 /** Candidates give way to Lathe for the processor, and go first when the machine runs out of memory. */

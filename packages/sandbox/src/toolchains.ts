@@ -94,7 +94,7 @@ export function findToolchains({ path, home, nodePath, checkoutDirectory }: Tool
   }
   // The Node that runs Lathe comes last among the user's: it is there where the user has no other.
   show(nodePath);
-  if (readOnly.has(nodePath) || !inSandbox(nodePath)) searchPath.add(dirname(nodePath));
+  if (!isWithin(nodePath, checkoutDirectory)) searchPath.add(dirname(nodePath));
   for (const directory of SYSTEM_PATH) searchPath.add(directory);
 
   if ([...readOnly].some((entry) => isWithin(entry, join(home, '.cargo')))) {
@@ -113,18 +113,24 @@ export function findToolchains({ path, home, nodePath, checkoutDirectory }: Tool
     for (const name of userPackages) readOnly.add(join(userBase, 'lib', name));
   }
   return {
-    readOnly: [...readOnly].filter((entry) => existsSync(entry)).sort(),
+    readOnly: [...readOnly]
+      .filter((entry) => existsSync(entry) && ![...readOnly].some((other) => other !== entry && isWithin(entry, other)))
+      .sort(),
     path: [...searchPath],
     environment,
   };
 }
 
-/** What a virtual environment's or another link's program needs beside itself: its real installation. */
-export function installationOf(file: string, home: string): string | null {
-  const real = realPathOfFile(file);
-  if (real === null || SYSTEM_ROOTS.some((root) => isWithin(real, root))) return null;
+/**
+ * What the program behind a link needs to be shown: nothing where it is the system's, its installation otherwise. Null
+ * where there is no such program.
+ */
+export function installationOf(link: string, home: string): readonly string[] | null {
+  const real = realPathOfFile(link);
+  if (real === null) return null;
+  if (SYSTEM_ROOTS.some((root) => isWithin(real, root))) return [];
   const prefix = dirname(dirname(real));
-  return existsSync(join(prefix, 'lib')) && !isWithin(home, prefix) ? prefix : real;
+  return [existsSync(join(prefix, 'lib')) && !isWithin(home, prefix) ? prefix : real];
 }
 
 /** `bin` of the versions pyenv would choose here: going past its shims saves their 100 ms at every start. */

@@ -1,19 +1,20 @@
 import { mkdir, realpath, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { bubblewrapArguments } from './bubblewrap.ts';
+import { COPY_IN_WORDS, type CopyStrategy, makeCopy, type Origin } from './copy.ts';
+import { CopyWorkspace } from './copy-workspace.ts';
 import { type DependencyDirectory, findDependencies } from './dependencies.ts';
-import { diskUsage } from './disk-usage.ts';
 import { ETC_FILES, sandboxEnvironment } from './environment.ts';
 import { detectIsolation, noIsolation } from './isolation.ts';
-import { commandRan, sandboxLaunch } from './launch.ts';
-import { isPlainDirectoryPath, MERGED, makeOverlayDirectories, SCRATCH, UPPER, writeOverlayTable } from './overlay.ts';
+import { plainRunner } from './plain-process.ts';
 import { SandboxError } from './problem.ts';
-import { type Attachment, supervise } from './supervise.ts';
+import type { Runner } from './runner.ts';
+import { sandboxedRunner } from './sandboxed-runner.ts';
+import { seccompFilter } from './seccomp.ts';
 import { findToolchains, installationOf, type Toolchains } from './toolchains.ts';
 import { createWorkDirectory, removeHostileTree } from './work-directory.ts';
-import type { CommandResult, FileEdit, RunOptions, Workspace, WorkspaceSource } from './workspace.ts';
-import { writeEdits } from './write-edits.ts';
+import type { Access, Workspace, WorkspaceSource } from './workspace.ts';
+import { copyIncluded, includedFiles } from './worktree-include.ts';
 
 export interface WorkspaceSourceOptions {
   /** The base's files, complete, and nothing else: no `.git`. Never written to. */
@@ -22,181 +23,166 @@ export interface WorkspaceSourceOptions {
   readonly checkoutDirectory: string;
   /** Holds the copies; made if missing. See `createWorkDirectory`. */
   readonly workDirectory: string;
-  /** What git ignores in the checkout, relative to it; a directory that is ignored as a whole may stand for its contents, with a slash at the end. */
+  /**
+   * What git ignores in the checkout, relative to it. A directory that is ignored as a whole may stand for its contents,
+   * with a slash at the end (`git ls-files --others --ignored --exclude-standard --directory`).
+   */
   readonly ignoredFiles: () => Promise<readonly string[]>;
-  /** Run commands as ordinary processes of the user where no isolation is to be had. Recorded in `isolation`. */
+  /** Rules of `info/exclude` and the user's own excludes file, for `changes`. */
+  readonly excludeRules?: string;
+  /** Run commands as ordinary processes of the user, without isolation. Recorded in `isolation`. */
   readonly unsafeNoSandbox?: boolean;
+  /** Take this strategy, or fail. Left out: the cheapest one that works here. */
+  readonly copyStrategy?: CopyStrategy;
 }
 
+const NO_ACCESS: Access = { network: 'none', readOnly: [], environment: {} };
+
+/**
+ * Prepares what all copies of one base share, once. Throws `LATHE_NO_ISOLATION` where commands cannot be isolated and
+ * `unsafeNoSandbox` does not say that this is accepted.
+ */
 export async function createWorkspaceSource(options: WorkspaceSourceOptions): Promise<WorkspaceSource> {
+  const { ignoredFiles, unsafeNoSandbox = false, excludeRules = '' } = options;
+  const report = await detectIsolation(options.workDirectory);
+  if (!report.available && !unsafeNoSandbox) throw noIsolation(report);
+
   await createWorkDirectory(options.workDirectory);
   const workDirectory = await realpath(options.workDirectory);
   const checkoutDirectory = await realpath(options.checkoutDirectory);
-  const report = await detectIsolation(workDirectory);
-  if (!report.available) throw noIsolation(report);
+  const origin = await prepareOrigin(options.baseDirectory, checkoutDirectory, workDirectory, await ignoredFiles());
+  const copies = join(workDirectory, 'copies');
+  const plain = (access: Access): Runner =>
+    plainRunner({ ...sandboxEnvironment((process.env.PATH ?? '').split(':'), timeZone()), ...access.environment });
+  if (unsafeNoSandbox) return new CopySource(copies, options.copyStrategy ?? 'full', origin, excludeRules, plain);
 
-  const dependencies = findDependencies(checkoutDirectory, await options.ignoredFiles());
-  const included = join(workDirectory, 'included');
-  const etc = join(workDirectory, 'etc');
-  await Promise.all([mkdir(included, { recursive: true }), mkdir(etc, { recursive: true })]);
-  for (const { path } of dependencies) await mkdir(join(included, path), { recursive: true });
-  for (const [name, text] of Object.entries(ETC_FILES)) await writeFile(join(etc, name), text);
-
-  const setting: Setting = {
-    base: await realpath(options.baseDirectory),
-    included,
-    etc,
-    checkoutDirectory,
-    dependencies,
-    toolchains: toolchainsFor(checkoutDirectory, dependencies),
-  };
-  const open = new Set<Workspace>();
-  return {
-    isolation: 'bubblewrap, no network, overlay copy',
-    async open(id) {
-      if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(id))
-        throw new SandboxError('LATHE_WORK_DIRECTORY', `not a name for a copy: ${JSON.stringify(id)}`);
-      const directory = join(workDirectory, 'copies', id);
-      await removeHostileTree(directory);
-      await makeOverlayDirectories(directory, dependencies.length);
-      const workspace = new OverlayWorkspace(directory, setting, () => open.delete(workspace));
-      open.add(workspace);
-      return workspace;
-    },
-    async close() {
-      await Promise.all([...open].map((workspace) => workspace.close()));
-    },
-  };
+  const strategy = options.copyStrategy ?? (report.overlay ? 'overlay' : 'bound');
+  const sandboxed = await prepareSandbox(origin, checkoutDirectory, workDirectory);
+  return new CopySource(copies, strategy, origin, excludeRules, sandboxed);
 }
 
-interface Setting {
-  readonly base: string;
-  readonly included: string;
-  readonly etc: string;
-  readonly checkoutDirectory: string;
-  readonly dependencies: readonly DependencyDirectory[];
-  readonly toolchains: Toolchains;
-}
+class CopySource implements WorkspaceSource {
+  readonly isolation: string;
+  readonly #copies: string;
+  readonly #strategy: CopyStrategy;
+  readonly #origin: Origin;
+  readonly #excludeRules: string;
+  readonly #runnerFor: (access: Access) => Runner;
+  readonly #runner: Runner;
+  readonly #open = new Set<{ close(): Promise<void> }>();
 
-class OverlayWorkspace implements Workspace {
-  readonly #directory: string;
-  readonly #setting: Setting;
-  readonly #closed: () => void;
-  readonly #abort = new AbortController();
-  #last: Promise<unknown> = Promise.resolve();
-  #closing: Promise<void> | null = null;
-
-  constructor(directory: string, setting: Setting, closed: () => void) {
-    this.#directory = directory;
-    this.#setting = setting;
-    this.#closed = closed;
+  constructor(
+    copies: string,
+    strategy: CopyStrategy,
+    origin: Origin,
+    excludeRules: string,
+    runnerFor: (access: Access) => Runner,
+    access: Access = NO_ACCESS,
+  ) {
+    this.#copies = copies;
+    this.#strategy = strategy;
+    this.#origin = origin;
+    this.#excludeRules = excludeRules;
+    this.#runnerFor = runnerFor;
+    this.#runner = runnerFor(access);
+    this.isolation = `${this.#runner.isolation}, ${COPY_IN_WORDS[strategy]}`;
   }
 
-  write(edits: readonly FileEdit[]): Promise<void> {
-    const { base, included, dependencies } = this.#setting;
-    const layers = { upper: join(this.#directory, UPPER), lowers: [included, base] };
-    return this.#inTurn(() =>
-      writeEdits(
-        layers,
-        edits,
-        dependencies.map(({ path }) => path),
-      ),
-    );
-  }
-
-  run(command: string, options: RunOptions): Promise<CommandResult> {
-    return this.#inTurn(() => this.#run(command, options));
-  }
-
-  changes(): Promise<readonly FileEdit[]> {
-    return this.#inTurn(() => Promise.reject(new Error('not yet')));
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= (async () => {
-      this.#abort.abort();
-      await this.#last.catch(() => {});
-      await removeHostileTree(this.#directory);
-      this.#closed();
-    })();
-    return this.#closing;
-  }
-
-  /** One thing at a time in one copy: two mounts of one upper directory, or edits under a mounted one, are undefined. */
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    if (this.#closing !== null)
-      return Promise.reject(new SandboxError('LATHE_WORKSPACE_CLOSED', 'this copy was closed'));
-    const result = this.#last.then(action, action);
-    this.#last = result.catch(() => {});
-    return result;
-  }
-
-  async #run(
-    command: string,
-    { limits, signal }: RunOptions,
-    attach?: (attachment: Attachment) => void,
-  ): Promise<CommandResult> {
-    const { base, included, etc, checkoutDirectory, dependencies, toolchains } = this.#setting;
-    const copy = this.#directory;
-    const scratchBytes = Math.min(limits.diskBytes, limits.memoryBytes);
-    await writeOverlayTable({ copy, base, included, dependencies, scratchBytes });
-    const upper = join(copy, UPPER);
-    const path = [...toolchains.path];
-    for (const { path: directory } of dependencies)
-      if (isPlainDirectoryPath(upper, directory) && !directory.includes('/') && /^\.?venv$/.test(directory))
-        path.unshift(join(checkoutDirectory, directory, 'bin'));
-    const args = bubblewrapArguments(
-      {
-        copy: join(copy, MERGED),
-        checkoutDirectory,
-        scratch: join(copy, SCRATCH),
-        etc,
-        readOnly: [],
-        readOnlyInCopy: [],
-        toolchains,
-        environment: {
-          ...sandboxEnvironment(path, Intl.DateTimeFormat().resolvedOptions().timeZone),
-          ...toolchains.environment,
-        },
-        network: 'none',
-        seccompDescriptor: null,
-      },
-      limits,
-      ['sh', '-c', command],
-    );
-    const written = [upper, join(copy, 'dependencies')];
-    const { result, status } = await supervise(
-      sandboxLaunch(copy, args, attach !== undefined),
-      {
-        limits,
-        signal: signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal]),
-        diskUsage: () => diskUsage(written),
-      },
-      attach,
-    );
-    if (result.ending === 'exited' && !commandRan(status)) {
+  async open(id: string): Promise<Workspace> {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(id)) {
+      const got = JSON.stringify(id);
       throw new SandboxError(
-        'LATHE_SANDBOX_SETUP',
-        `the sandbox could not be set up: ${result.outputTail.trim() || `exit ${result.exitCode}`}`,
-        {
-          remedy: 'run `lathe doctor`',
-        },
+        'LATHE_WORK_DIRECTORY',
+        `expected letters, digits, ".", "_" or "-" in a copy's name, got ${got}`,
       );
     }
-    return result;
+    const directory = join(this.#copies, id);
+    await removeHostileTree(directory);
+    const copy = await makeCopy(this.#strategy, directory, this.#origin);
+    const workspace = new CopyWorkspace(copy, this.#origin, this.#runner, this.#excludeRules, () =>
+      this.#open.delete(workspace),
+    );
+    this.#open.add(workspace);
+    return workspace;
+  }
+
+  withAccess(access: Partial<Access>): WorkspaceSource {
+    const source = new CopySource(this.#copies, this.#strategy, this.#origin, this.#excludeRules, this.#runnerFor, {
+      ...NO_ACCESS,
+      ...access,
+    });
+    this.#open.add(source);
+    return source;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open].map((opened) => opened.close()));
   }
 }
 
-function toolchainsFor(checkoutDirectory: string, dependencies: readonly DependencyDirectory[]): Toolchains {
+async function prepareOrigin(
+  baseDirectory: string,
+  checkoutDirectory: string,
+  workDirectory: string,
+  ignored: readonly string[],
+): Promise<Origin> {
+  const base = await realpath(baseDirectory);
+  const dependencies = findDependencies(checkoutDirectory, base, ignored);
+  const included = join(workDirectory, 'included');
+  await removeHostileTree(included);
+  await mkdir(included, { recursive: true });
+  await copyIncluded(checkoutDirectory, included, await includedFiles(checkoutDirectory, ignored));
+  for (const { path } of dependencies) await mkdir(join(included, path), { recursive: true });
+  return { base, included, dependencies };
+}
+
+async function prepareSandbox(
+  { dependencies }: Origin,
+  checkoutDirectory: string,
+  workDirectory: string,
+): Promise<(access: Access) => Runner> {
+  const etc = join(workDirectory, 'etc');
+  await mkdir(etc, { recursive: true });
+  for (const [name, text] of Object.entries(ETC_FILES)) await writeFile(join(etc, name), text);
+  const filter = seccompFilter();
+  const seccompFile = filter === null ? null : join(workDirectory, 'seccomp.bpf');
+  if (filter !== null && seccompFile !== null) await writeFile(seccompFile, filter);
+
   const home = homedir();
-  const toolchains = findToolchains({
-    path: process.env.PATH ?? '',
-    home,
-    nodePath: process.execPath,
-    checkoutDirectory,
-  });
-  const more = dependencies
-    .map(({ source }) => installationOf(join(source, 'bin/python'), home))
-    .filter((path) => path !== null);
-  return { ...toolchains, readOnly: [...new Set([...toolchains.readOnly, ...more])] };
+  const path = process.env.PATH ?? '';
+  const found = findToolchains({ path, home, nodePath: process.execPath, checkoutDirectory });
+  const toolchains = addVirtualEnvironments(found, dependencies, checkoutDirectory, home);
+  const environment = { ...sandboxEnvironment(toolchains.path, timeZone()), ...toolchains.environment };
+  return (access) =>
+    sandboxedRunner({
+      checkoutDirectory,
+      etc,
+      seccompFile,
+      toolchains,
+      environment: { ...environment, ...access.environment },
+      readOnly: access.readOnly,
+      network: access.network,
+    });
+}
+
+/** Python's virtual environments link to an installation elsewhere; one at the repository's root is taken as activated. */
+function addVirtualEnvironments(
+  toolchains: Toolchains,
+  dependencies: readonly DependencyDirectory[],
+  checkoutDirectory: string,
+  home: string,
+): Toolchains {
+  const readOnly = [...toolchains.readOnly];
+  const path = [...toolchains.path];
+  for (const { path: directory, source } of dependencies) {
+    const installation = installationOf(join(source, 'bin/python'), home);
+    if (installation === null) continue;
+    readOnly.push(...installation);
+    if (!directory.includes('/')) path.unshift(join(checkoutDirectory, directory, 'bin'));
+  }
+  return { ...toolchains, readOnly, path };
+}
+
+function timeZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }

@@ -1,3 +1,5 @@
+import type { Readable, Writable } from 'node:stream';
+
 /** Change of one file. `content: null` deletes it. Paths are relative to the repository's root, with forward slashes. */
 export interface FileEdit {
   readonly path: string;
@@ -43,16 +45,34 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A command under way whose standard input and output the caller holds. */
+export interface Session {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** As for `run`, but `outputTail` is the end of stderr alone. Both streams count towards `outputBytes`. */
+  readonly result: Promise<CommandResult>;
+}
+
 /** A copy of the base of its own, and commands run in it, one after the other. */
 export interface Workspace {
   /** Lay edits over the copy. Throws `LATHE_EDIT_REFUSED` where a path leaves the copy or passes through a link. */
   write(edits: readonly FileEdit[]): Promise<void>;
   /** Run a shell command line in the copy's root. Throws only where the sandbox itself cannot be set up. */
   run(command: string, options: RunOptions): Promise<CommandResult>;
+  /** Start a command that is talked to, for instance an agent. Takes its turn like `run`: what follows waits for its end. */
+  start(command: string, options: RunOptions): Promise<Session>;
   /** Difference of the copy from the base, sorted by path. Ignored files, `.git` and dependencies are left out. */
   changes(): Promise<readonly FileEdit[]>;
   /** End what still runs in it and remove it. Safe to call twice. */
   close(): Promise<void>;
+}
+
+/** What commands may reach beyond their copy. Checks need nothing; an agent needs its model and its settings. */
+export interface Access {
+  readonly network: 'none' | 'host';
+  /** Files and directories shown read-only at their own path. */
+  readonly readOnly: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** Gives copies of one base. */
@@ -61,6 +81,8 @@ export interface WorkspaceSource {
   readonly isolation: string;
   /** `id` names the copy's directory: letters, digits, `.`, `_` and `-`. */
   open(id: string): Promise<Workspace>;
+  /** The same base and work directory, for commands that may reach more. Closed with this one. */
+  withAccess(access: Partial<Access>): WorkspaceSource;
   /** Close every copy that is still open. The work directory itself stays: `removeWorkDirectory`. */
   close(): Promise<void>;
 }

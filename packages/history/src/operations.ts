@@ -25,37 +25,64 @@ export interface WordChange {
   readonly changed: number;
 }
 
+/** Most words a change may touch and still count as an update of the line rather than a new line. */
+export const UPDATE_WORDS = 3;
+
 /**
  * Difference of two lines in words (a word: letters, digits, `_`, `$` in a row; every other mark by itself).
- * `changed = max(|a|, |b|) − LCS(a, b)`.
+ * `changed = max(|a|, |b|) − LCS(a, b)`, or null where that is more than `most`.
  */
-export function wordChange(before: string, after: string): WordChange {
-  const a = words(before);
-  const b = words(after);
+export function wordChange(before: string, after: string, most = UPDATE_WORDS): WordChange | null {
+  return changeOfWords(words(before), words(after), most);
+}
+
+function changeOfWords(a: readonly string[], b: readonly string[], most: number): WordChange | null {
+  if (Math.abs(a.length - b.length) > most) return null;
   let start = 0;
   while (start < a.length && start < b.length && a[start] === b[start]) start++;
   let tail = 0;
-  while (tail < a.length - start && tail < b.length - start && a[a.length - 1 - tail] === b[b.length - 1 - tail])
+  while (tail < a.length - start && tail < b.length - start && a[a.length - 1 - tail] === b[b.length - 1 - tail]) {
     tail++;
+  }
   const from = a.slice(start, a.length - tail);
   const to = b.slice(start, b.length - tail);
-  const shared = start + tail + longestCommonSubsequence(from, to);
-  return { from, to, shared, changed: Math.max(a.length, b.length) - shared };
+  // Words that stand nowhere in the other line cannot be shared: most pairs end here.
+  if (Math.max(from.length, to.length) - wordsAlsoIn(from, to) > most) return null;
+  const shared = start + tail + bandedCommonSubsequence(from, to, most);
+  const changed = Math.max(a.length, b.length) - shared;
+  return changed > most ? null : { from, to, shared, changed };
 }
 
-function longestCommonSubsequence(a: readonly string[], b: readonly string[]): number {
+function wordsAlsoIn(from: readonly string[], to: readonly string[]): number {
+  let count = 0;
+  for (const word of from) if (to.includes(word)) count++;
+  return Math.min(count, to.length);
+}
+
+/**
+ * Length of the longest common subsequence that leaves out at most `band` words of either side: such an alignment never
+ * strays further than that from the diagonal. Shorter than the true length only where more would have to be left out.
+ */
+function bandedCommonSubsequence(a: readonly string[], b: readonly string[], band: number): number {
   if (a.length === 0 || b.length === 0) return 0;
-  let row = new Uint16Array(b.length + 1);
-  for (const word of a) {
-    const next = new Uint16Array(b.length + 1);
-    for (let j = 0; j < b.length; j++) next[j + 1] = word === b[j] ? row[j] + 1 : Math.max(row[j + 1], next[j]);
-    row = next;
+  const width = b.length + 1;
+  const table = scratch.length >= 2 * width ? scratch.fill(0, 0, 2 * width) : new Uint16Array(2 * width);
+  let longest = 0;
+  for (let i = 0; i < a.length; i++) {
+    const row = (i % 2) * width;
+    const next = width - row;
+    table.fill(0, next, next + width);
+    const last = Math.min(b.length - 1, i + band);
+    for (let j = Math.max(0, i - band); j <= last; j++) {
+      table[next + j + 1] = a[i] === b[j] ? table[row + j] + 1 : Math.max(table[row + j + 1], table[next + j]);
+      longest = Math.max(longest, table[next + j + 1]);
+    }
   }
-  return row[b.length];
+  return longest;
 }
 
-/** Most words a change may touch and still count as an update of the line rather than a new line. */
-export const UPDATE_WORDS = 3;
+/** Two rows of the table above, for lines of usual length; a new array for each pair cost more than the comparison. */
+const scratch = new Uint16Array(1024);
 
 /**
  * Updated: "based on an existing line, about three words or fewer changed". Besides the bound, the two lines must share at least as
@@ -81,11 +108,13 @@ const PAIRING_REACH = 4;
 export function updatedPairs(hunk: Hunk): UpdatedPair[] {
   const { removed, added } = hunk;
   if (removed.length === 0 || added.length === 0 || removed.length + added.length > LONGEST_PAIRED_HUNK) return [];
+  const split = (line: HunkLine) => (line.text === null ? null : words(line.text));
+  const before = removed.map(split);
   const pairs: UpdatedPair[] = [];
   let firstFree = 0;
   for (let j = 0; j < added.length && firstFree < removed.length; j++) {
-    const text = added[j].text;
-    if (text === null) continue;
+    const after = split(added[j]);
+    if (after === null) continue;
     let best: UpdatedPair | null = null;
     const expected = Math.max(firstFree, j);
     for (
@@ -93,10 +122,10 @@ export function updatedPairs(hunk: Hunk): UpdatedPair[] {
       i <= Math.min(removed.length - 1, expected + PAIRING_REACH);
       i++
     ) {
-      const old = removed[i].text;
+      const old = before[i];
       if (old === null) continue;
-      const change = wordChange(old, text);
-      if (isUpdate(change) && (best === null || change.changed < best.change.changed))
+      const change = changeOfWords(old, after, UPDATE_WORDS);
+      if (change && isUpdate(change) && (best === null || change.changed < best.change.changed))
         best = { removed: i, added: j, change };
     }
     if (best) {

@@ -1,10 +1,10 @@
 import type { Task, Tree } from '@lathe/protocol';
 import type { Section } from '../budget.ts';
+import { fenced } from '../fenced.ts';
+import { declaredBy, isImport } from '../syntax/declared.ts';
 import { functionsOf } from '../syntax/functions.ts';
 import { languageOf, parse, type SgNode, spanOf } from '../syntax/parser.ts';
 import { readText, requireText } from '../text.ts';
-import { declaredBy } from './extras.ts';
-import { isImport } from './fill.ts';
 import { commentsAbove } from './find.ts';
 import type { Hole } from './hole.ts';
 
@@ -15,17 +15,6 @@ const MAX_TEST_CHARACTERS = 6_000;
 export function declarationOf(hole: Hole): string {
   const text = hole.comments === '' ? hole.header : `${hole.comments}\n${hole.indent}${hole.header}`;
   return text.replaceAll('\r\n', '\n').replaceAll(`\n${hole.indent}`, '\n').trimEnd();
-}
-
-/** Name of the language as Markdown fences have it. */
-export function fenceName(path: string): string {
-  return /\.(\w+)$/.exec(path)?.[1]?.replace(/^[cm](?=[jt]s$)/, '') ?? '';
-}
-
-export function fenced(path: string, text: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`{3,}/g)].map((match) => match[0].length));
-  const fence = '`'.repeat(longest + 1);
-  return `${fence}${fenceName(path)}\n${text.replaceAll('\r\n', '\n').trimEnd()}\n${fence}`;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isImport } from '../syntax/declared.ts';
 import { functionsOf } from '../syntax/functions.ts';
 import { parse, type SgNode, spanOf, syntaxError, walk } from '../syntax/parser.ts';
 import { colonOf, docstringOf, matching } from './find.ts';
@@ -85,16 +86,6 @@ function importPlace(root: SgNode, source: string): { readonly at: number; reado
     at = next;
   }
   return { at, isFirst: true };
-}
-
-export function isImport(node: SgNode): boolean {
-  const kind = String(node.kind());
-  if (kind === 'import_statement' || kind === 'import_from_statement' || kind === 'future_import_statement')
-    return true;
-  return (
-    /^(lexical|variable)_declaration$/.test(kind) &&
-    /=\s*require\s*\(\s*['"][^'"]*['"]\s*\)(\.\w+)?;?$/.test(node.text())
-  );
 }
 
 function assemble(source: string, hole: Hole, text: string, insertions: readonly Insertion[]): string {

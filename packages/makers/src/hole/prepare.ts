@@ -1,9 +1,10 @@
 import { LatheError } from '@lathe/protocol';
 import { fit, type Section } from '../budget.ts';
+import { fenced, fenceName } from '../fenced.ts';
 import type { Edits, PreparedTask, PrepareRequest, PromptStyle } from '../prepared-task.ts';
 import { languageOf } from '../syntax/parser.ts';
 import { requireText } from '../text.ts';
-import { declarationOf, fenced, fenceName, surroundings } from './context.ts';
+import { declarationOf, surroundings } from './context.ts';
 import { fillFromAnswer } from './extract.ts';
 import { findHole } from './find.ts';
 import type { Hole } from './hole.ts';

@@ -1,5 +1,116 @@
-import type { PreparedTask, PrepareRequest } from '../prepared-task.ts';
+import type { Task, Tree } from '@lathe/protocol';
+import { withoutThoughts } from '../answer.ts';
+import { fit, type Section } from '../budget.ts';
+import { fenced } from '../fenced.ts';
+import type { Edits, PreparedTask, PrepareRequest } from '../prepared-task.ts';
+import { readText, requireText } from '../text.ts';
+import { applyChanges } from './apply.ts';
+import { changesIn } from './blocks.ts';
+import { repositoryMap } from './map.ts';
 
-export async function prepareInstruction(_request: PrepareRequest): Promise<PreparedTask> {
-  throw new Error('internal: instructions are not prepared yet');
+/** The form an answer must have; `changesIn` reads it. */
+const FORMAT = `You are an expert programmer who changes a repository as instructed. Answer with the changes only, in this form.
+
+To change a file, write its path on a line of its own and then a code block. Each SEARCH part must be whole lines, copied exactly from the file, that occur in it only once:
+
+src/greet.js
+\`\`\`js
+<<<<<<< SEARCH
+export const greet = () => 'hi';
+=======
+export const greet = (name) => \`hi \${name}\`;
+>>>>>>> REPLACE
+\`\`\`
+
+Put several SEARCH/REPLACE blocks into one code block to change several places of a file. To create a file, write its path and then a code block with its whole content. To delete a file, write a line with DELETE and its path:
+
+DELETE src/old.js
+
+Never leave out parts of a file with a placeholder. Do not change tests unless you are told to.`;
+
+/** Files shown in full without being named; small ones are worth more than the map's mere names. */
+const MAX_SHOWN_CHARACTERS = 12_000;
+const MAX_SHOWN_FILES = 4;
+const MAP_STEP = 20;
+
+/** An instruction as models are asked it; see `PreparedTask`. Throws where a file the task names is missing. */
+export async function prepareInstruction({ task, base, options }: PrepareRequest): Promise<PreparedTask> {
+  const asked = fit([...(await sections(task, base))], {
+    ...options,
+    contextTokens: options.contextTokens - options.countTokens(FORMAT),
+  });
+  return {
+    messages: [
+      { role: 'system', content: FORMAT },
+      { role: 'user', content: asked.text },
+    ],
+    stop: [],
+    continuationStop: [],
+    leftOut: asked.leftOut,
+    ...(asked.tooLong === null
+      ? {}
+      : {
+          contextTooLong: { tokens: asked.tooLong + options.countTokens(FORMAT), contextTokens: options.contextTokens },
+        }),
+    toEdits: (answer) => editsIn(answer, base),
+  };
+}
+
+async function editsIn(answer: string, base: Tree): Promise<Edits> {
+  const text = withoutThoughts(answer);
+  if (text === null) return { invalid: 'the answer ends before the model stopped thinking' };
+  if (text.trim() === '') return { invalid: 'the answer is empty' };
+  const read = changesIn(text);
+  if ('invalid' in read) return read;
+  if (read.changes.length === 0)
+    return { invalid: 'there is no change in the answer: no path with a code block below it' };
+  return applyChanges(read.changes, base);
+}
+
+/** Named files and the words are needed; then AGENTS.md, the files the map ranks first, and the map itself, as far as it goes. */
+async function sections(task: Task, base: Tree): Promise<readonly Section[]> {
+  const found: Section[] = [
+    { name: 'the task', place: 100, isNeeded: true, text: `Do this:\n${task.instruction.trim()}` },
+  ];
+  for (const path of task.files) found.push(await shown(base, path, 50, true));
+  const agents = await nearestAgentsFile(base, task.files);
+  if (agents !== null) {
+    const text = `Rules of the repository (\`${agents}\`):\n${(await requireText(base, agents)).trim()}`;
+    found.push({ name: agents, place: 10, text });
+  }
+  const map = await repositoryMap(base, `${task.instruction} ${task.files.join(' ')}`);
+  const others = map.filter(({ path }) => !task.files.includes(path) && path !== agents);
+  for (const { path } of others
+    .filter(({ symbols }) => symbols.length > 0)
+    .slice(0, task.files.length > 0 ? 0 : MAX_SHOWN_FILES)) {
+    if (((await readText(base, path))?.length ?? Number.POSITIVE_INFINITY) <= MAX_SHOWN_CHARACTERS) {
+      found.push(await shown(base, path, 40, false));
+    }
+  }
+  for (let from = 0; from < others.length; from += MAP_STEP) {
+    const some = others.slice(from, from + MAP_STEP);
+    const lines = some.map(({ path, symbols }) => (symbols.length === 0 ? path : `${path}: ${symbols.join(', ')}`));
+    const title = from === 0 ? 'Other files of the repository and what they define:\n' : '';
+    const name = `${some.length} files of the repository map, from ${some[0]!.path}`;
+    found.push({ name, place: 20 + from / 1e6, text: title + lines.join('\n') });
+  }
+  return found;
+}
+
+async function shown(base: Tree, path: string, place: number, isNeeded: boolean): Promise<Section> {
+  return { name: path, place, isNeeded, text: `${path}\n${fenced(path, await requireText(base, path))}` };
+}
+
+/** The AGENTS.md of the deepest folder that holds all named files, else the one at the root; null where there is none. */
+async function nearestAgentsFile(base: Tree, files: readonly string[]): Promise<string | null> {
+  const paths = new Set(await base.list());
+  const folders = (files[0] ?? '').split('/').slice(0, -1);
+  for (let depth = folders.length; depth >= 0; depth--) {
+    const folder = folders
+      .slice(0, depth)
+      .map((name) => `${name}/`)
+      .join('');
+    if (files.every((file) => file.startsWith(folder)) && paths.has(`${folder}AGENTS.md`)) return `${folder}AGENTS.md`;
+  }
+  return null;
 }

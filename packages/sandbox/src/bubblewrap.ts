@@ -85,7 +85,7 @@ export function bubblewrapArguments(view: SandboxView, limits: Limits, command: 
 function resourceLimits(limits: Limits): string[] {
   const spare = 8;
   const processes = limits.processes + spare;
-  const dataBytes = 2 * limits.memoryBytes;
+  const dataBytes = dataLimitBytes(limits);
   // One file may just pass the limit, so that it is the limit that ends the command and is named.
   const fileBytes = limits.diskBytes + 2 ** 20;
   return [
@@ -96,6 +96,15 @@ function resourceLimits(limits: Limits): string[] {
     '--core=0:0',
     '--',
   ];
+}
+
+/**
+ * A second line behind the resident size that is watched from outside, for what is allocated between two looks. Well above the
+ * limit itself, because Node counts some 0.6 GiB of reserved address space as data before it has run a line, and a
+ * part of that again for every worker thread.
+ */
+export function dataLimitBytes(limits: Limits): number {
+  return 2 * limits.memoryBytes + 4 * 2 ** 30;
 }
 
 /** `/bin` is a link into /usr on most systems, a directory on others, and `/lib32` is often absent. */

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { dataLimitBytes } from './bubblewrap.ts';
 import { SCRATCH } from './overlay.ts';
 import { childPids } from './process-tree.ts';
 import type { Runner } from './runner.ts';
@@ -26,7 +27,14 @@ function plainLaunch(
   const shell = ['sh', '-c', apart ? command : `exec 2>&1\n${command}`];
   const limited =
     process.platform === 'linux'
-      ? ['prlimit', `--data=${2 * limits.memoryBytes}`, `--fsize=${limits.diskBytes + 2 ** 20}`, '--core=0', '--', ...shell]
+      ? [
+          'prlimit',
+          `--data=${dataLimitBytes(limits)}`,
+          `--fsize=${limits.diskBytes + 2 ** 20}`,
+          '--core=0',
+          '--',
+          ...shell,
+        ]
       : shell;
   return {
     file: limited[0]!,

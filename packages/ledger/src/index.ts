@@ -1,1 +1,2 @@
+export { listRuns } from './list-runs.ts';
 export { openRunStore } from './open.ts';

@@ -1,0 +1,13 @@
+/**
+ * How long a server asks to be left alone, in milliseconds, or null where it does not say: `retry-after-ms` (OpenAI,
+ * Azure), else `Retry-After` as seconds or as an HTTP date (RFC 9110, section 10.2.3). Header names are lower case.
+ */
+export function retryAfterMs(headers: Readonly<Record<string, string>> | undefined, nowMs: number): number | null {
+  const milliseconds = headers?.['retry-after-ms'];
+  if (milliseconds !== undefined && /^\d+(\.\d+)?$/.test(milliseconds)) return Number(milliseconds);
+  const text = headers?.['retry-after']?.trim();
+  if (text === undefined || text === '') return null;
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  const atMs = Date.parse(text);
+  return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs);
+}

@@ -88,12 +88,7 @@ export async function undoLeftOver(journals: string): Promise<void> {
   }
 }
 
-async function putBack(
-  root: string,
-  journals: string,
-  name: string,
-  entries: readonly JournalEntry[],
-): Promise<void> {
+async function putBack(root: string, journals: string, name: string, entries: readonly JournalEntry[]): Promise<void> {
   const folder = join(journals, name);
   for (const { path, saved, after } of entries) {
     const target = join(root, path);

@@ -1,3 +1,4 @@
+export type { RefusedEdit } from './admissible.ts';
 export type { DiffSize, FileEdit } from './changes.ts';
 export type { ExportReport } from './export.ts';
 export { ignoredFiles } from './ignored.ts';
@@ -6,7 +7,7 @@ export type { Location } from './location.ts';
 export { patchBetween } from './patch.ts';
 export { linkRefusal, pathRefusal } from './paths.ts';
 export { RepositoryError } from './problem.ts';
-export type { RecordedCandidate, RecordOutcome, RecordRequest, RefusedEdit } from './record.ts';
+export type { RecordedCandidate, RecordOutcome, RecordRequest } from './record.ts';
 export { openRepository, type Repository } from './repository.ts';
 export type { RunRefs } from './run-refs.ts';
 export type { BaseSnapshot } from './snapshot.ts';

@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { admissible, type RefusedEdit } from './admissible.ts';
 import { type DiffSize, diffSize, editsBetween, type FileEdit } from './changes.ts';
 import { commitTree } from './commit.ts';
 import { GitFailure, type GitOptions, git, gitText } from './git.ts';
 import type { Location } from './location.ts';
 import type { ObjectReader } from './objects.ts';
-import { linkRefusal, pathRefusal } from './paths.ts';
 import { withTemporaryFolder } from './temporary.ts';
-import { type EntryMode, parseTreeEntries } from './tree.ts';
+import { treeEntries } from './tree.ts';
 
 export interface RecordRequest {
   readonly runId: string;
@@ -29,11 +29,6 @@ export interface RecordedCandidate {
   readonly edits: readonly FileEdit[];
 }
 
-export interface RefusedEdit {
-  readonly path: string;
-  readonly why: string;
-}
-
 /** `recorded` is null where nothing was left to record: every edit was refused, or none changes anything. */
 export interface RecordOutcome {
   readonly recorded: RecordedCandidate | null;
@@ -49,9 +44,7 @@ export function candidateRef(runId: string, index: number): string {
  * as the last step and never moved: a candidate that has its ref is returned as it is, so a call can be repeated after
  * a crash at any point.
  *
- * Edits that may not enter a tree are refused one by one: paths as in `pathRefusal`, links as in `linkRefusal`,
- * a change of kind (file, link, submodule). A change of mode alone is refused too; where a file exists already it
- * keeps its mode.
+ * Edits that may not enter the tree are refused one by one, see `admissible`.
  */
 export async function recordCandidate(
   request: RecordRequest,
@@ -61,7 +54,7 @@ export async function recordCandidate(
   const earlier = await findCandidate(request.runId, request.index, request.baseCommit, location, reader);
   if (earlier !== null) return { recorded: earlier, refused: [] };
   const options: GitOptions = { cwd: location.root };
-  const { accepted, refused } = await admissible(request, options);
+  const { accepted, refused } = admissible(request.edits, await treeEntries(request.baseCommit, options));
   if (accepted.length === 0) return { recorded: null, refused };
 
   const tree = await withTemporaryFolder(join(location.latheDir, 'tmp'), (folder) =>
@@ -101,56 +94,6 @@ export async function findCandidate(
     editsBetween(baseCommit, commit, reader, options),
   ]);
   return { ref, commit, message: text.slice(commit.length + 1).replace(/\n$/, ''), diff, edits };
-}
-
-async function admissible(
-  request: RecordRequest,
-  options: GitOptions,
-): Promise<{ accepted: FileEdit[]; refused: RefusedEdit[] }> {
-  const refused: RefusedEdit[] = [];
-  // Of several edits of one path the last counts.
-  const wellNamed = new Map<string, FileEdit>();
-  for (const edit of request.edits) {
-    const why = pathRefusal(edit.path) ?? (edit.mode === '120000' ? linkRefusalOf(edit) : null);
-    if (why !== null) refused.push({ path: edit.path, why });
-    else wellNamed.set(edit.path, edit);
-  }
-  const modes = await baseModes(request.baseCommit, [...wellNamed.keys()], options);
-  const accepted: FileEdit[] = [];
-  for (const edit of wellNamed.values()) {
-    const before = modes.get(edit.path);
-    if (before === undefined) {
-      if (edit.content !== null) accepted.push(edit);
-    } else if (before === '160000') {
-      refused.push({ path: edit.path, why: 'it is a submodule' });
-    } else if (edit.content === null) {
-      accepted.push(edit);
-    } else if ((before === '120000') !== (edit.mode === '120000')) {
-      refused.push({ path: edit.path, why: 'it would change between a file and a symbolic link' });
-    } else {
-      accepted.push({ ...edit, mode: before });
-    }
-  }
-  return { accepted, refused };
-}
-
-function linkRefusalOf(edit: FileEdit): string | null {
-  return edit.content === null ? null : linkRefusal(edit.path, Buffer.from(edit.content).toString('utf8'));
-}
-
-async function baseModes(
-  commit: string,
-  paths: readonly string[],
-  options: GitOptions,
-): Promise<Map<string, EntryMode>> {
-  const modes = new Map<string, EntryMode>();
-  if (paths.length === 0) return modes;
-  const { stdout } = await git(['ls-tree', '-z', '--full-tree', '-r', commit], options);
-  const wanted = new Set(paths);
-  for (const entry of parseTreeEntries(stdout)) {
-    if (entry.path !== null && wanted.has(entry.path)) modes.set(entry.path, entry.mode);
-  }
-  return modes;
 }
 
 async function treeWithEdits(

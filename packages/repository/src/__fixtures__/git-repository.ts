@@ -4,6 +4,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
+// Neither the tests' git nor the one under test sees the machine's configuration or identity.
+process.env.GIT_CONFIG_GLOBAL = '/dev/null';
+process.env.GIT_CONFIG_NOSYSTEM = '1';
+for (const name of ['EMAIL', 'GIT_AUTHOR_NAME', 'GIT_AUTHOR_EMAIL', 'GIT_COMMITTER_NAME', 'GIT_COMMITTER_EMAIL']) {
+  delete process.env[name];
+}
+
 /** A real repository in a temporary folder, removed after the test; its git knows no configuration of the machine's. */
 export interface TestRepository {
   readonly root: string;
@@ -39,8 +46,6 @@ export function testRepository(
 export function repositoryAt(root: string): TestRepository {
   const env = {
     ...process.env,
-    GIT_CONFIG_GLOBAL: '/dev/null',
-    GIT_CONFIG_NOSYSTEM: '1',
     GIT_AUTHOR_DATE: '2026-01-02T03:04:05Z',
     GIT_COMMITTER_DATE: '2026-01-02T03:04:05Z',
     LC_ALL: 'C',

@@ -1,3 +1,24 @@
+/**
+ * A transformer of Lathe's own. In short:
+ *
+ *   const model = await openModel('/path/model.gguf');
+ *   const prompt = encodeChat(file, model.tokenizer, messages) or model.tokenizer.encode(text, { addSpecial: true });
+ *   const { rows, timings } = await model.generate({ prompt, n: 10, seed: 1, temperature: 0.8, maxTokens: 128, stop: ['\n\n'] });
+ *   const nats = await model.score(prompt);
+ *   await model.close();
+ */
+export type { Architecture, Config } from './config.ts';
+export type { FinishReason, GeneratedRow, Timings, TokenNews } from './generate.ts';
+export { ModelError } from './model-error.ts';
+export {
+  type GenerateRequest,
+  type Generation,
+  type Model,
+  type OpenOptions,
+  openModel,
+  type RowOptions,
+} from './open-model.ts';
+export type { Precision } from './precision.ts';
 export { type ChatMessage, type ChatOptions, encodeChat, renderChat } from './tokenizer/chat-template.ts';
 export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 export { TokenizerError } from './tokenizer/tokenizer-error.ts';

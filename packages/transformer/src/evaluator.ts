@@ -1,0 +1,275 @@
+/**
+ * Runs a model's graph and keeps the keys and values between runs. Lives in a worker thread.
+ */
+import type { Session, Value } from '@lathe/graph';
+import type { Config } from './config.ts';
+
+/** What every row sees of the prompt: per layer keys and values [G, P, D]. */
+export interface Prefix {
+  readonly length: number;
+  readonly keys: readonly Float32Array[];
+  readonly values: readonly Float32Array[];
+}
+
+/** Last layer's answer for one token. */
+export interface TokenLogits {
+  readonly topLogits: Float32Array;
+  readonly topTokens: BigInt64Array;
+  readonly logSumExp: number;
+  readonly temperedLogSumExp: number;
+  /** All logits of the vocabulary, by running the step once more: costly and seldom needed. */
+  all(): Promise<Float32Array>;
+}
+
+/** Reads embeddings of tokens into consecutive rows of C numbers. */
+export type Embed = (tokens: readonly number[]) => Float32Array;
+
+export const TOP_CANDIDATES = 128;
+const SUFFIX_GROWTH = 32;
+
+export class Evaluator {
+  readonly #session: Session;
+  readonly #config: Config;
+  readonly #embed: Embed;
+  /** Products with a single row take another path in the f32 kernels, with other rounding: at least so many rows. */
+  readonly minRows: number;
+
+  constructor(session: Session, config: Config, embed: Embed, minRows: number) {
+    this.#session = session;
+    this.#config = config;
+    this.#embed = embed;
+    this.minRows = minRows;
+  }
+
+  emptyPrefix(): Prefix {
+    const none = Array.from({ length: this.#config.nLayer }, () => new Float32Array(0));
+    return { length: 0, keys: none, values: none };
+  }
+
+  /**
+   * Reads `tokens` behind `prefix`. Gives the longer prefix and, for each inverse temperature, the logits after the last
+   * token.
+   */
+  async extend(
+    prefix: Prefix,
+    tokens: readonly number[],
+    inverseTemperatures: readonly number[],
+  ): Promise<{ prefix: Prefix; last: TokenLogits[] }> {
+    const rows = inverseTemperatures.map(() => tokens.length - 1);
+    const { feeds, run } = this.#prepare(prefix, null, tokens, 1, { rows, inverseTemperatures });
+    const results = await run([...DECODE_OUTPUTS]);
+    return {
+      prefix: this.#grow(prefix, results.newKeysValues!.data as Float32Array, tokens.length),
+      last: tokenLogits(results, feeds, run),
+    };
+  }
+
+  /** Log-probability of each of `targets` after the corresponding token of `tokens`, and the longer prefix. */
+  async score(prefix: Prefix, tokens: readonly number[], targets: readonly number[]) {
+    const { run } = this.#prepare(prefix, null, tokens, 1, {
+      rows: targets.map((_, i) => i),
+      inverseTemperatures: targets.map(() => 1),
+    });
+    const results = await run(['newKeysValues', 'logits', 'logSumExp']);
+    const logits = results.logits!.data as Float32Array;
+    const totals = results.logSumExp!.data as Float32Array;
+    const { vocabSize } = this.#config;
+    return {
+      prefix: this.#grow(prefix, results.newKeysValues!.data as Float32Array, tokens.length),
+      logProbabilities: targets.map((target, i) => logits[i * vocabSize + target]! - totals[i]!),
+      /** [targets, vocabSize] */
+      logits,
+    };
+  }
+
+  /** Reads one token in each row behind the prefix and the row's own suffix, which grows by it. */
+  async step(
+    prefix: Prefix,
+    suffix: Suffix,
+    tokens: readonly number[],
+    inverseTemperatures: readonly number[],
+  ): Promise<TokenLogits[]> {
+    suffix.reserve();
+    const rows = tokens.map((_, i) => i);
+    const { feeds, run } = this.#prepare(prefix, suffix, tokens, tokens.length, { rows, inverseTemperatures });
+    const results = await run([...DECODE_OUTPUTS]);
+    const logits = tokenLogits(results, feeds, run);
+    suffix.append(results.newKeysValues!.data as Float32Array);
+    return logits;
+  }
+
+  suffix(rows: number): Suffix {
+    return new Suffix(this.#config, rows);
+  }
+
+  close(): Promise<void> {
+    return this.#session.close();
+  }
+
+  #prepare(
+    prefix: Prefix,
+    suffix: Suffix | null,
+    tokens: readonly number[],
+    rows: number,
+    wanted: { rows: readonly number[]; inverseTemperatures: readonly number[] },
+  ) {
+    const { nLayer, nHead, nKvHead: G, headSize: D, nEmbd: C } = this.#config;
+    const fresh = tokens.length / rows;
+    const start = prefix.length + (suffix?.length ?? 0);
+    const padded = [...wanted.rows];
+    const inverse = [...wanted.inverseTemperatures];
+    while (padded.length < this.minRows) {
+      padded.push(padded[0]!);
+      inverse.push(inverse[0]!);
+    }
+    const capacity = suffix?.capacity ?? 0;
+    const feeds: Record<string, Value> = {
+      embedded: float32(this.#embed(tokens), [rows, fresh, C]),
+      positions: int64(
+        tokens.map((_, i) => start + (i % fresh)),
+        [1, tokens.length],
+      ),
+      newMask: float32(causalMask(fresh, nHead / G), [fresh * (nHead / G), fresh]),
+      suffixMask: float32(suffix?.mask ?? new Float32Array(0), [capacity]),
+      logitRows: int64(padded, [padded.length]),
+      inverseTemperature: float32(Float32Array.from(inverse), [padded.length, 1]),
+    };
+    const none = new Float32Array(0);
+    for (let layer = 0; layer < nLayer; layer++) {
+      feeds[`prefixKeys.${layer}`] = float32(prefix.keys[layer]!, [G, prefix.length, D]);
+      feeds[`prefixValues.${layer}`] = float32(prefix.values[layer]!, [G, prefix.length, D]);
+      feeds[`suffixKeys.${layer}`] = float32(suffix?.keys[layer] ?? none, [G, rows, capacity, D]);
+      feeds[`suffixValues.${layer}`] = float32(suffix?.values[layer] ?? none, [G, rows, capacity, D]);
+    }
+    return { feeds, run: (fetch: readonly string[]) => this.#session.run(feeds, fetch) };
+  }
+
+  /** [nLayer · 2 · G, 1, T, D] behind each layer's [G, P, D]. */
+  #grow(prefix: Prefix, fresh: Float32Array, count: number): Prefix {
+    const { nLayer, nKvHead: G, headSize: D } = this.#config;
+    const length = prefix.length + count;
+    const keys: Float32Array[] = [];
+    const values: Float32Array[] = [];
+    let at = 0;
+    for (let layer = 0; layer < nLayer; layer++)
+      for (const [old, grown] of [
+        [prefix.keys[layer]!, keys],
+        [prefix.values[layer]!, values],
+      ] as const) {
+        const joined = new Float32Array(G * length * D);
+        for (let group = 0; group < G; group++) {
+          joined.set(old.subarray(group * prefix.length * D, (group + 1) * prefix.length * D), group * length * D);
+          joined.set(fresh.subarray(at, at + count * D), (group * length + prefix.length) * D);
+          at += count * D;
+        }
+        grown.push(joined);
+      }
+    return { length, keys, values };
+  }
+}
+
+const DECODE_OUTPUTS = ['newKeysValues', 'logSumExp', 'temperedLogSumExp', 'topLogits', 'topTokens'] as const;
+
+function tokenLogits(
+  results: Record<string, Value>,
+  feeds: Record<string, Value>,
+  run: (fetch: readonly string[]) => Promise<Record<string, Value>>,
+): TokenLogits[] {
+  const topLogits = results.topLogits!.data as Float32Array;
+  const topTokens = results.topTokens!.data as BigInt64Array;
+  const logSumExp = results.logSumExp!.data as Float32Array;
+  const tempered = results.temperedLogSumExp!.data as Float32Array;
+  const count = results.topLogits!.dims[1]!;
+  let again: Promise<Float32Array> | null = null;
+  return Array.from({ length: feeds.logitRows!.dims[0]! }, (_, i) => ({
+    topLogits: topLogits.subarray(i * count, (i + 1) * count),
+    topTokens: topTokens.subarray(i * count, (i + 1) * count),
+    logSumExp: logSumExp[i]!,
+    temperedLogSumExp: tempered[i]!,
+    async all() {
+      again ??= run(['logits']).then(({ logits }) => logits!.data as Float32Array);
+      const logits = await again;
+      const vocabSize = logits.length / logSumExp.length;
+      return logits.subarray(i * vocabSize, (i + 1) * vocabSize);
+    },
+  }));
+}
+
+/** Each row's own keys and values behind the prefix: per layer [G, N, capacity, D], of which the first `length` hold tokens. */
+export class Suffix {
+  readonly #config: Config;
+  rows: number;
+  length = 0;
+  capacity = 0;
+  keys: Float32Array[];
+  values: Float32Array[];
+  mask = new Float32Array(0);
+
+  constructor(config: Config, rows: number) {
+    this.#config = config;
+    this.rows = rows;
+    this.keys = Array.from({ length: config.nLayer }, () => new Float32Array(0));
+    this.values = [...this.keys];
+  }
+
+  /** Makes room for one more token and hides what is not filled. */
+  reserve(): void {
+    if (this.length >= this.capacity)
+      this.#rebuild(
+        this.capacity + SUFFIX_GROWTH,
+        Array.from({ length: this.rows }, (_, i) => i),
+      );
+    this.mask.fill(0, 0, this.length).fill(Number.NEGATIVE_INFINITY, this.length);
+  }
+
+  /** [nLayer · 2 · G, N, 1, D] behind what is there. */
+  append(fresh: Float32Array): void {
+    const { nLayer, nKvHead: G, headSize: D } = this.#config;
+    let at = 0;
+    for (let layer = 0; layer < nLayer; layer++)
+      for (const cache of [this.keys[layer]!, this.values[layer]!])
+        for (let i = 0; i < G * this.rows; i++, at += D)
+          cache.set(fresh.subarray(at, at + D), (i * this.capacity + this.length) * D);
+    this.length++;
+  }
+
+  /** Keeps the rows at `places`, in that order. */
+  keep(places: readonly number[]): void {
+    this.#rebuild(this.capacity, places);
+  }
+
+  #rebuild(capacity: number, places: readonly number[]): void {
+    const { nKvHead: G, headSize: D } = this.#config;
+    const filled = this.length * D;
+    const rebuilt = (cache: Float32Array) => {
+      const made = new Float32Array(G * places.length * capacity * D);
+      for (let group = 0; group < G; group++)
+        for (const [to, from] of places.entries()) {
+          const start = (group * this.rows + from) * this.capacity * D;
+          made.set(cache.subarray(start, start + filled), (group * places.length + to) * capacity * D);
+        }
+      return made;
+    };
+    this.keys = this.keys.map(rebuilt);
+    this.values = this.values.map(rebuilt);
+    this.rows = places.length;
+    this.capacity = capacity;
+    this.mask = new Float32Array(capacity);
+  }
+}
+
+/** [T·R, T]: query (t, r) sees new token t' where t' ≤ t. */
+function causalMask(fresh: number, perGroup: number): Float32Array {
+  const mask = new Float32Array(fresh * perGroup * fresh);
+  for (let row = 0; row < fresh * perGroup; row++)
+    mask.fill(Number.NEGATIVE_INFINITY, row * fresh + Math.floor(row / perGroup) + 1, (row + 1) * fresh);
+  return mask;
+}
+
+function float32(data: Float32Array, dims: readonly number[]): Value {
+  return { dataType: 'float32', dims, data };
+}
+
+function int64(values: readonly number[], dims: readonly number[]): Value {
+  return { dataType: 'int64', dims, data: BigInt64Array.from(values, BigInt) };
+}

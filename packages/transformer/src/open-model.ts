@@ -1,0 +1,277 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { type Config, readConfig } from './config.ts';
+import type { GeneratedRow, RowRequest, Timings, TokenNews } from './generate.ts';
+import { ModelError } from './model-error.ts';
+import type { Precision } from './precision.ts';
+import { loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
+import { type GgufFile, openGguf } from './weights/gguf.ts';
+import type { TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
+
+export interface OpenOptions {
+  readonly precision?: Precision;
+  /** Threads of the model, its own included; all cores by default. */
+  readonly threads?: number;
+  /** Idle threads wait actively between two operations: faster where the cores are otherwise idle. Default false. */
+  readonly spinning?: boolean;
+  /** Most tokens of prompt and answer together; the model's own window, at most 8192, by default. */
+  readonly contextSize?: number;
+}
+
+/** What one row asks for; what is left out comes from the request. */
+export interface RowOptions {
+  /** With the seed it fixes the row's random numbers. */
+  readonly index: number;
+  readonly seed?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly maxTokens?: number;
+  readonly stop?: readonly string[];
+}
+
+export interface GenerateRequest extends Omit<RowOptions, 'index'> {
+  /** At least one token. */
+  readonly prompt: readonly number[];
+  /** How many rows, with indices 0, 1, …; 1 by default. */
+  readonly n?: number;
+  /** Rows one by one, instead of `n`. Indices are unique. */
+  readonly rows?: readonly RowOptions[];
+  readonly signal?: AbortSignal;
+  /** Called as tokens come, rows mixed. */
+  readonly onToken?: (news: TokenNews) => void;
+}
+
+export interface Generation {
+  /** In the order asked for. A row cut short by the signal is `cancelled` and keeps what it has. */
+  readonly rows: readonly GeneratedRow[];
+  readonly promptTokens: number;
+  readonly timings: Timings;
+}
+
+/** A language model in a thread of its own. */
+export interface Model {
+  readonly config: Config;
+  readonly tokenizer: Tokenizer;
+  readonly precision: Precision;
+  readonly contextSize: number;
+  /** Milliseconds from start of the thread to a model that is ready. */
+  readonly loadMs: number;
+  generate(request: GenerateRequest): Promise<Generation>;
+  /** log p(tokens[i + 1] | tokens[0 … i]) in nats, one less than there are tokens. */
+  score(tokens: readonly number[], options?: { signal?: AbortSignal }): Promise<Float32Array>;
+  /** Ends the thread; safe to call twice. Requests under way fail. */
+  close(): Promise<void>;
+}
+
+const MAX_DEFAULT_CONTEXT = 8192;
+const DEFAULTS = { seed: 0, temperature: 0.8, topP: 0.95, topK: 0, maxTokens: 256, stop: [] as readonly string[] };
+
+/**
+ * Opens a GGUF model. The file is read by the model's thread and closed again; where a `GgufFile` is given it stays the
+ * caller's. Throws `ModelError`, `GgufError` or `TokenizerError` where the file is not a model that can be run.
+ */
+export async function openModel(source: string | GgufFile, options: OpenOptions = {}): Promise<Model> {
+  const file = typeof source === 'string' ? await openGguf(source) : source;
+  let config: Config;
+  let tokenizer: Tokenizer;
+  try {
+    config = readConfig(file);
+    tokenizer = loadTokenizer(file);
+  } finally {
+    if (typeof source === 'string') await file.close();
+  }
+  const setup: WorkerSetup = {
+    path: file.path,
+    precision: options.precision ?? 'f32',
+    threads: options.threads ?? availableParallelism(),
+    spinning: options.spinning ?? false,
+    contextSize: Math.min(options.contextSize ?? MAX_DEFAULT_CONTEXT, config.blockSize),
+  };
+  const thread = await ModelThread.start(setup);
+
+  const checkTokens = (tokens: readonly number[], most: number) => {
+    if (tokens.length === 0 || tokens.length > most)
+      throw new ModelError('LATHE_MODEL_CONTEXT', `expected 1 to ${most} tokens, got ${tokens.length}`, {
+        remedy: 'Shorten the prompt, or use a model with a larger window.',
+      });
+    const wrong = tokens.find((token) => !Number.isInteger(token) || token < 0 || token >= config.vocabSize);
+    if (wrong !== undefined)
+      throw new ModelError('LATHE_MODEL_REQUEST', `token: expected 0 to ${config.vocabSize - 1}, got ${wrong}`);
+  };
+
+  return {
+    config,
+    tokenizer,
+    precision: setup.precision,
+    contextSize: setup.contextSize,
+    loadMs: thread.loadMs,
+    async generate(request) {
+      checkTokens(request.prompt, setup.contextSize - 1);
+      const rows = rowRequests(request, setup.contextSize - request.prompt.length);
+      const reply = await thread.ask(
+        (id, cancelled) => ({ type: 'generate', id, prompt: request.prompt, rows, cancelled }),
+        request.signal,
+        (news) => news.forEach((one) => void request.onToken?.(one)),
+      );
+      if (reply.type !== 'generated') throw new Error(`internal: expected generated, got ${reply.type}`);
+      return { rows: reply.rows, promptTokens: request.prompt.length, timings: reply.timings };
+    },
+    async score(tokens, { signal } = {}) {
+      checkTokens(tokens, setup.contextSize);
+      const reply = await thread.ask(
+        (id, cancelled) => ({ type: 'score', id, tokens, cancelled }),
+        signal,
+        () => {},
+      );
+      signal?.throwIfAborted();
+      if (reply.type !== 'scored') throw new Error(`internal: expected scored, got ${reply.type}`);
+      return reply.logProbabilities;
+    },
+    close: () => thread.close(),
+  };
+}
+
+function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
+  const asked = request.rows ?? Array.from({ length: request.n ?? 1 }, (_, index) => ({ index }));
+  const fail = (what: string, expected: string, got: unknown): never => {
+    throw new ModelError('LATHE_MODEL_REQUEST', `${what}: expected ${expected}, got ${String(got)}`);
+  };
+  if (asked.length === 0) fail('rows', 'at least one', 'none');
+  if (new Set(asked.map(({ index }) => index)).size !== asked.length) fail('rows', 'unique indices', 'one twice');
+  return asked.map((row) => {
+    const { index, seed, temperature, topP, topK, maxTokens, stop } = {
+      ...DEFAULTS,
+      ...defined(request),
+      ...defined(row),
+      index: row.index,
+    };
+    if (!Number.isInteger(index) || index < 0) fail('index', 'an integer from 0', index);
+    if (!Number.isSafeInteger(seed)) fail('seed', 'an integer', seed);
+    if (!(temperature >= 0 && temperature <= 100)) fail('temperature', '0 to 100', temperature);
+    if (!(topP > 0 && topP <= 1)) fail('topP', 'above 0 and at most 1', topP);
+    if (!Number.isInteger(topK) || topK < 0) fail('topK', 'an integer from 0', topK);
+    if (!Number.isInteger(maxTokens) || maxTokens < 1) fail('maxTokens', 'an integer from 1', maxTokens);
+    return {
+      index,
+      seed,
+      temperature,
+      topP,
+      topK,
+      maxTokens: Math.min(maxTokens, room),
+      stop: stop.filter((text) => text !== ''),
+    };
+  });
+}
+
+function defined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+type Answer = Exclude<WorkerReply, { type: 'opened' | 'news' | 'failed' }>;
+
+interface Pending {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+  readonly onNews: (news: readonly TokenNews[]) => void;
+}
+
+/** The main thread's end of the model's thread. */
+class ModelThread {
+  readonly loadMs: number;
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #ended: Promise<void>;
+  #closing: Promise<void> | null = null;
+
+  static async start(setup: WorkerSetup): Promise<ModelThread> {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: setup });
+    const loadMs = await new Promise<number>((resolve, reject) => {
+      const settle = (act: () => void) => {
+        worker.off('error', onError).off('exit', onExit).off('message', onMessage);
+        act();
+      };
+      const onError = (cause: unknown) => settle(() => reject(lost('could not start', cause)));
+      const onExit = (code: number) => settle(() => reject(lost(`ended with ${code} while loading`)));
+      const onMessage = (reply: WorkerReply) =>
+        settle(() => {
+          if (reply.type === 'opened') resolve(reply.loadMs);
+          else if (reply.type === 'failed') reject(received(reply.problem));
+        });
+      worker.on('error', onError).on('exit', onExit).on('message', onMessage);
+    });
+    return new ModelThread(worker, loadMs);
+  }
+
+  constructor(worker: Worker, loadMs: number) {
+    this.#worker = worker;
+    this.loadMs = loadMs;
+    worker.on('message', (reply: WorkerReply) => this.#receive(reply));
+    let failure: Error | null = null;
+    worker.on('error', (cause) => {
+      failure = lost('failed', cause);
+    });
+    this.#ended = new Promise((resolve) =>
+      worker.on('exit', () => {
+        for (const { reject } of this.#pending.values()) reject(failure ?? lost('was closed'));
+        this.#pending.clear();
+        resolve();
+      }),
+    );
+    // A process may end while its model is idle.
+    worker.unref();
+  }
+
+  ask(
+    request: (id: number, cancelled: SharedArrayBuffer) => WorkerRequest,
+    signal: AbortSignal | undefined,
+    onNews: Pending['onNews'],
+  ): Promise<Answer> {
+    if (this.#closing !== null) return Promise.reject(lost('was closed'));
+    const id = this.#nextId++;
+    const cancelled = new SharedArrayBuffer(4);
+    const cancel = () => Atomics.store(new Int32Array(cancelled), 0, 1);
+    if (signal?.aborted) cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    const answer = new Promise<Answer>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject, onNews });
+      this.#worker.ref();
+      this.#worker.postMessage(request(id, cancelled));
+    });
+    return answer.finally(() => {
+      signal?.removeEventListener('abort', cancel);
+      if (this.#pending.size === 0) this.#worker.unref();
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await this.#worker.terminate();
+      await this.#ended;
+    })();
+    return this.#closing;
+  }
+
+  #receive(reply: WorkerReply): void {
+    if (reply.type === 'opened' || (reply.type === 'failed' && reply.id === null)) return;
+    const pending = this.#pending.get(reply.id!);
+    if (pending === undefined) return;
+    if (reply.type === 'news') {
+      pending.onNews(reply.news);
+      return;
+    }
+    this.#pending.delete(reply.id!);
+    if (reply.type === 'failed') pending.reject(received(reply.problem));
+    else pending.resolve(reply);
+  }
+}
+
+function lost(what: string, cause?: unknown): ModelError {
+  const detail = cause instanceof Error ? `: ${cause.message}` : '';
+  return new ModelError('LATHE_MODEL_WORKER', `the model's thread ${what}${detail}`, { cause });
+}
+
+function received({ name, message, code, remedy }: TransferredProblem): Error {
+  return Object.assign(new Error(message), { name, code, remedy });
+}

@@ -1,0 +1,49 @@
+import type { GeneratedRow, RowRequest, Timings, TokenNews } from './generate.ts';
+import type { Precision } from './precision.ts';
+
+/** What the model's thread is started with. */
+export interface WorkerSetup {
+  readonly path: string;
+  readonly precision: Precision;
+  readonly threads: number;
+  readonly spinning: boolean;
+  readonly contextSize: number;
+}
+
+export type WorkerRequest =
+  | {
+      readonly type: 'generate';
+      readonly id: number;
+      readonly prompt: readonly number[];
+      readonly rows: readonly RowRequest[];
+      /** One Int32; not 0: cancelled. Shared, so that it is seen between two runs of the graph. */
+      readonly cancelled: SharedArrayBuffer;
+    }
+  | {
+      readonly type: 'score';
+      readonly id: number;
+      readonly tokens: readonly number[];
+      readonly cancelled: SharedArrayBuffer;
+    }
+  | { readonly type: 'close'; readonly id: number };
+
+export type WorkerReply =
+  | { readonly type: 'opened'; readonly loadMs: number }
+  | { readonly type: 'news'; readonly id: number; readonly news: readonly TokenNews[] }
+  | {
+      readonly type: 'generated';
+      readonly id: number;
+      readonly rows: readonly GeneratedRow[];
+      readonly timings: Timings;
+    }
+  | { readonly type: 'scored'; readonly id: number; readonly logProbabilities: Float32Array }
+  | { readonly type: 'closed'; readonly id: number }
+  | { readonly type: 'failed'; readonly id: number | null; readonly problem: TransferredProblem };
+
+/** An error as it crosses the thread boundary, where classes and own fields are lost. */
+export interface TransferredProblem {
+  readonly name: string;
+  readonly message: string;
+  readonly code: string | null;
+  readonly remedy: string | null;
+}

@@ -1,0 +1,152 @@
+/**
+ * The thread a model lives in: weights, graph, keys and values stay here; tokens and news go out. Requests are served one
+ * after the other.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { GraphBuilder, openSession } from '@lathe/graph';
+import { readConfig } from './config.ts';
+import { Evaluator, type Prefix, TOP_CANDIDATES, type TokenLogits } from './evaluator.ts';
+import { generate, inverseTemperature, type Vocabulary } from './generate.ts';
+import { buildModel } from './model.ts';
+import { loadTokenizer } from './tokenizer/tokenizer.ts';
+import { dequantise } from './weights/dequantise.ts';
+import { BLOCK_LAYOUT } from './weights/ggml-types.ts';
+import { openGguf } from './weights/gguf.ts';
+import { loadWeights } from './weights/load-weights.ts';
+import type { TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
+
+const CHUNK_TOKENS = 128;
+
+const port = parentPort!;
+const post = (reply: WorkerReply) => port.postMessage(reply);
+
+const opened = open(workerData as WorkerSetup).catch((error: unknown) => {
+  post({ type: 'failed', id: null, problem: transferred(error) });
+  port.close();
+  return null;
+});
+
+let queue: Promise<void> = Promise.resolve();
+port.on('message', (request: WorkerRequest) => {
+  queue = queue.then(async () => {
+    const model = await opened;
+    if (model === null) return;
+    try {
+      await model(request);
+    } catch (error) {
+      post({ type: 'failed', id: request.id, problem: transferred(error) });
+    }
+  });
+});
+
+async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Promise<void>> {
+  const started = performance.now();
+  const file = await openGguf(setup.path);
+  const config = readConfig(file);
+  const tokenizer = loadTokenizer(file);
+  const ends = new Set(tokenizer.eosIds);
+  const vocabulary: Vocabulary = {
+    bytesOf: (token) => tokenizer.bytesOf(token),
+    isControl: (token) => tokenizer.isControl(token),
+    isEnd: (token) => ends.has(token),
+  };
+
+  const embedding = file.tensors.get('token_embd.weight')!;
+  const rows = await file.read(embedding.name);
+  const layout = BLOCK_LAYOUT[embedding.type];
+  const rowBytes = (config.nEmbd / layout.elements) * layout.bytes;
+  const embed = (tokens: readonly number[]) => {
+    const bytes = new Uint8Array(tokens.length * rowBytes);
+    for (const [i, token] of tokens.entries())
+      bytes.set(rows.subarray(token * rowBytes, (token + 1) * rowBytes), i * rowBytes);
+    return dequantise(embedding.type, bytes);
+  };
+
+  const g = new GraphBuilder();
+  buildModel(g, config, await loadWeights(g, file, config, setup.precision, setup.contextSize), TOP_CANDIDATES);
+  await file.close();
+  const session = await openSession(g.build(), { threads: setup.threads, spinning: setup.spinning });
+  const evaluator = new Evaluator(
+    session,
+    config,
+    embed,
+    setup.precision === 'int8' && config.nHead > config.nKvHead ? 1 : 2,
+  );
+  post({ type: 'opened', loadMs: performance.now() - started });
+
+  /** Reads the prompt in blocks; the logits after its last token once for each distinct inverse temperature. */
+  const read = async (tokens: readonly number[], inverse: readonly number[], isCancelled: () => boolean) => {
+    let prefix: Prefix = evaluator.emptyPrefix();
+    let last: TokenLogits[] = [];
+    for (let start = 0; start < tokens.length && !isCancelled(); start += CHUNK_TOKENS) {
+      const chunk = tokens.slice(start, start + CHUNK_TOKENS);
+      ({ prefix, last } = await evaluator.extend(prefix, chunk, start + CHUNK_TOKENS >= tokens.length ? inverse : [1]));
+    }
+    return { prefix, last };
+  };
+
+  return async (request) => {
+    if (request.type === 'close') {
+      await evaluator.close();
+      post({ type: 'closed', id: request.id });
+      port.close();
+      return;
+    }
+    const { id } = request;
+    const flag = new Int32Array(request.cancelled);
+    const isCancelled = () => Atomics.load(flag, 0) !== 0;
+    if (request.type === 'score') {
+      let prefix = evaluator.emptyPrefix();
+      const logProbabilities: number[] = [];
+      for (let start = 0; start < request.tokens.length - 1 && !isCancelled(); start += CHUNK_TOKENS) {
+        const end = Math.min(start + CHUNK_TOKENS, request.tokens.length - 1);
+        const scored = await evaluator.score(
+          prefix,
+          request.tokens.slice(start, end),
+          request.tokens.slice(start + 1, end + 1),
+        );
+        logProbabilities.push(...scored.logProbabilities);
+        prefix = scored.prefix;
+      }
+      post({ type: 'scored', id, logProbabilities: Float32Array.from(logProbabilities) });
+      return;
+    }
+
+    const inverse = [...new Set(request.rows.map(inverseTemperature))];
+    const readStarted = performance.now();
+    const { prefix, last } = await read(request.prompt, inverse, isCancelled);
+    const decodeStarted = performance.now();
+    const { rows, steps } = await generate(
+      evaluator,
+      vocabulary,
+      { prefix, last: new Map(inverse.map((value, i) => [value, last[i]!])) },
+      request.rows,
+      { isCancelled, onStep: (news) => post({ type: 'news', id, news }) },
+    );
+    const decodeMs = performance.now() - decodeStarted;
+    const chosen = rows.reduce((sum, row) => sum + row.logProbabilities.length, 0);
+    post({
+      type: 'generated',
+      id,
+      rows,
+      timings: {
+        promptTokensRead: prefix.length,
+        prefillMs: decodeStarted - readStarted,
+        decodeMs,
+        steps,
+        tokensPerSecond: decodeMs > 0 ? (1000 * chosen) / decodeMs : 0,
+      },
+    });
+  };
+}
+
+function transferred(error: unknown): TransferredProblem {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  const { code, remedy } = error as { code?: unknown; remedy?: unknown };
+  return {
+    name,
+    message,
+    code: typeof code === 'string' ? code : null,
+    remedy: typeof remedy === 'string' ? remedy : null,
+  };
+}

@@ -1,10 +1,13 @@
 /**
  * Messages to the prompt a chat model was trained on, through the Jinja template in its file (`tokenizer.chat_template`).
- * The template is code from outside: it runs in a worker thread with a limit on time, heap and result, and can reach nothing
- * but the messages. The messages are from outside too: a control token's text inside one stays plain text.
+ * The template is code from outside: it runs in a process of its own with a limit on time, heap and result, and the interpreter
+ * gives it nothing but the messages. (A worker thread will not do: one large allocation past its heap limit ends the whole
+ * process.) The messages are from outside too: a control token's text inside one stays plain text.
  */
+import { type ExecFileException, execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { GgufFile } from '../weights/gguf.ts';
 import { optionalString } from '../weights/metadata.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -30,7 +33,7 @@ export interface RenderRequest {
 export type RenderReply = { readonly texts: readonly string[] } | { readonly error: string };
 
 const MAX_TEMPLATE_LENGTH = 256 * 1024;
-const RENDER_TIMEOUT_MS = 10_000;
+const RENDER_TIMEOUT_MS = 5_000;
 const RENDER_HEAP_MIB = 128;
 
 /** The prompt as text, for showing; to generate use `encodeChat`. Throws `TokenizerError` with `LATHE_CHAT_TEMPLATE`. */
@@ -124,7 +127,7 @@ async function render(
     );
 
   const given = conversations.flat().reduce((sum, message) => sum + message.content.length, 0);
-  const reply = await renderInWorker({
+  const reply = await renderInProcess({
     template,
     variables: conversations.map((messages) => ({
       messages,
@@ -145,24 +148,28 @@ function specialText(file: Pick<GgufFile, 'metadata'>, name: 'bos' | 'eos'): str
   return typeof word === 'string' ? word : '';
 }
 
-function renderInWorker(request: RenderRequest): Promise<RenderReply> {
-  const worker = new Worker(new URL('./chat-template-worker.ts', import.meta.url), {
-    workerData: request,
-    resourceLimits: { maxOldGenerationSizeMb: RENDER_HEAP_MIB, maxYoungGenerationSizeMb: 16 },
+async function renderInProcess(request: RenderRequest): Promise<RenderReply> {
+  const program = fileURLToPath(new URL('./chat-template-process.ts', import.meta.url));
+  const rendering = promisify(execFile)(process.execPath, [`--max-old-space-size=${RENDER_HEAP_MIB}`, program], {
     env: {},
-    execArgv: [],
+    timeout: RENDER_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+    maxBuffer: 8 * request.maximumLength * request.variables.length + 65_536,
   });
-  return new Promise<RenderReply>((resolve) => {
-    const timer = setTimeout(
-      () => resolve({ error: `it did not end within ${RENDER_TIMEOUT_MS} ms` }),
-      RENDER_TIMEOUT_MS,
-    );
-    worker.once('message', resolve);
-    // Out of memory arrives here as ERR_WORKER_OUT_OF_MEMORY.
-    worker.once('error', (error) => resolve({ error: error.message }));
-    worker.once('exit', (status) => resolve({ error: `the renderer ended with status ${status}` }));
-    worker.once('exit', () => clearTimeout(timer));
-  }).finally(() => worker.terminate());
+  // A process that ends early closes its stdin; its exit status is what counts.
+  rendering.child.stdin?.on('error', () => {});
+  rendering.child.stdin?.end(JSON.stringify(request));
+  try {
+    return JSON.parse((await rendering).stdout);
+  } catch (error) {
+    return { error: ending(error as ExecFileException) };
+  }
+}
+
+function ending({ killed, signal, code, message }: ExecFileException): string {
+  if (killed && signal === 'SIGKILL') return `it did not end within ${RENDER_TIMEOUT_MS} ms`;
+  if (signal === 'SIGABRT') return `it needed more than ${RENDER_HEAP_MIB} MiB of memory`;
+  return `the renderer ended with ${signal ?? code ?? message}`;
 }
 
 function templateError(path: string, reason: string): TokenizerError {

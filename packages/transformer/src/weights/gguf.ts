@@ -49,6 +49,8 @@ export interface GgufFile {
   readonly path: string;
   readonly byteLength: number;
   readonly metadata: ReadonlyMap<string, GgufValue>;
+  /** How each value is stored, which a number alone does not tell; `array` for arrays. */
+  readonly valueTypes: ReadonlyMap<string, GgufValueType>;
   readonly tensors: ReadonlyMap<string, GgufTensor>;
   /** The stored bytes of one tensor, in a buffer of their own. */
   read(name: string): Promise<Uint8Array>;
@@ -65,7 +67,8 @@ const MAX_DIMENSIONS = 4;
 const MAX_ALIGNMENT = 2 ** 20;
 const WINDOW_BYTES = 2 ** 20;
 
-const VALUE_TYPES = [
+/** In the order of their numbers in the file. */
+export const VALUE_TYPES = [
   'uint8',
   'int8',
   'uint16',
@@ -80,7 +83,7 @@ const VALUE_TYPES = [
   'int64',
   'float64',
 ] as const;
-type ValueType = (typeof VALUE_TYPES)[number];
+export type GgufValueType = (typeof VALUE_TYPES)[number];
 
 /** Reads the head in order. Every read is checked against the file's size first. */
 class Cursor {
@@ -166,12 +169,12 @@ class Cursor {
     }
   }
 
-  valueType(field: string): ValueType {
+  valueType(field: string): GgufValueType {
     const id = this.uint32(field);
     return VALUE_TYPES[id] ?? this.fail(field, `0 to ${VALUE_TYPES.length - 1}`, `${id}`);
   }
 
-  value(type: ValueType, field: string): GgufValue {
+  value(type: GgufValueType, field: string): GgufValue {
     switch (type) {
       case 'uint8':
         return this.take(1, field).readUInt8();
@@ -270,11 +273,12 @@ export async function openGguf(path: string): Promise<GgufFile> {
     const stat = await handle.stat();
     if (!stat.isFile())
       throw new GgufError(path, 'file', 'a regular file', stat.isDirectory() ? 'a folder' : 'a device');
-    const { metadata, tensors } = readHead(new Cursor(path, handle.fd, stat.size), stat.size);
+    const { metadata, valueTypes, tensors } = readHead(new Cursor(path, handle.fd, stat.size), stat.size);
     return {
       path,
       byteLength: stat.size,
       metadata,
+      valueTypes,
       tensors,
       read: (name) => readTensor(path, handle, tensors, name),
       close: () => handle.close(),
@@ -299,11 +303,14 @@ function readHead(cursor: Cursor, fileBytes: number) {
   const metadataCount = cursor.count('metadata count', 8 + 4 + 1, MAX_METADATA);
 
   const metadata = new Map<string, GgufValue>();
+  const valueTypes = new Map<string, GgufValueType>();
   for (let i = 0; i < metadataCount; i++) {
     const key = cursor.string(`metadata key ${i}`, MAX_NAME_BYTES);
     const field = `metadata ${JSON.stringify(key)}`;
     if (metadata.has(key)) cursor.fail(field, 'each key once', 'it twice');
-    metadata.set(key, cursor.value(cursor.valueType(`${field} type`), field));
+    const type = cursor.valueType(`${field} type`);
+    valueTypes.set(key, type);
+    metadata.set(key, cursor.value(type, field));
   }
 
   const alignment = metadata.get('general.alignment') ?? 32;
@@ -337,7 +344,7 @@ function readHead(cursor: Cursor, fileBytes: number) {
     tensors.set(tensor.name, { ...tensor, byteOffset: dataStart + tensor.byteOffset });
   }
   refuseOverlap(cursor, [...tensors.values()]);
-  return { metadata, tensors };
+  return { metadata, valueTypes, tensors };
 }
 
 /** `byteOffset` still counts from the start of the data. */

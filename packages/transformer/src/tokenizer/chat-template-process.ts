@@ -1,11 +1,9 @@
-/** Renders one chat template in a thread of its own, which the caller can bound and end. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** Renders one chat template in a process of its own, which the caller bounds and ends: request on stdin, reply on stdout. */
+import { json } from 'node:stream/consumers';
 import { Template } from '@huggingface/jinja';
 import type { RenderReply, RenderRequest } from './chat-template.ts';
 
-const { template, variables, maximumLength } = workerData as RenderRequest;
-
-function render(): RenderReply {
+function render({ template, variables, maximumLength }: RenderRequest): RenderReply {
   try {
     const compiled = new Template(template);
     const texts = variables.map((each) => compiled.render(each));
@@ -18,4 +16,4 @@ function render(): RenderReply {
   }
 }
 
-parentPort!.postMessage(render());
+process.stdout.write(JSON.stringify(render((await json(process.stdin)) as RenderRequest)));

@@ -86,6 +86,18 @@ export class GraphBuilder {
     return this.#one({ kind: 'abs' }, x);
   }
 
+  sign(x: Tensor): Tensor {
+    return this.#one({ kind: 'sign' }, x);
+  }
+
+  sqrt(x: Tensor): Tensor {
+    return this.#one({ kind: 'sqrt' }, x);
+  }
+
+  greaterOrEqual(a: Tensor, b: Tensor): Tensor {
+    return this.#one({ kind: 'greaterOrEqual' }, a, b);
+  }
+
   exp(x: Tensor): Tensor {
     return this.#one({ kind: 'exp' }, x);
   }
@@ -150,6 +162,30 @@ export class GraphBuilder {
 
   reduceSum(x: Tensor, axis: number): Tensor {
     return this.#one({ kind: 'reduceSum', axis }, x);
+  }
+
+  reduceMean(x: Tensor, axis: number): Tensor {
+    return this.#one({ kind: 'reduceMean', axis }, x);
+  }
+
+  layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number): Tensor {
+    return this.#one({ kind: 'layerNorm', epsilon }, x, gain, bias);
+  }
+
+  expand(x: Tensor, shape: Shape): Tensor {
+    return this.#one({ kind: 'expand', shape }, x);
+  }
+
+  pick(x: Tensor, indices: Tensor): Tensor {
+    return this.#one({ kind: 'pick' }, x, indices);
+  }
+
+  addAt(into: Tensor, indices: Tensor, updates: Tensor): Tensor {
+    return this.#one({ kind: 'addAt' }, into, indices, updates);
+  }
+
+  addRows(into: Tensor, indices: Tensor, rows: Tensor): Tensor {
+    return this.#one({ kind: 'addRows' }, into, indices, rows);
   }
 
   gather(x: Tensor, indices: Tensor, axis: number): Tensor {

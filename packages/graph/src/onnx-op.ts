@@ -2,7 +2,11 @@ import { type Dim, dimText, type Shape } from './dimension.ts';
 import type { OpKind, OpOf } from './op.ts';
 import type { DataType, Tensor } from './tensor.ts';
 
-export type Attribute = { readonly int: number } | { readonly ints: readonly number[] } | { readonly float: number };
+export type Attribute =
+  | { readonly int: number }
+  | { readonly ints: readonly number[] }
+  | { readonly float: number }
+  | { readonly text: string };
 
 /** One ONNX node. `shapeInputs` are int64 vectors after the tensors: constants, or computed from the symbols of each run. */
 export interface OnnxNode {
@@ -40,6 +44,9 @@ export const ONNX: { readonly [K in OpKind]: Lower<K> } = {
   div: standard('Div'),
   max: standard('Max'),
   abs: standard('Abs'),
+  sign: standard('Sign'),
+  sqrt: standard('Sqrt'),
+  greaterOrEqual: standard('GreaterOrEqual'),
   exp: standard('Exp'),
   log: standard('Log'),
   sigmoid: standard('Sigmoid'),
@@ -87,6 +94,16 @@ export const ONNX: { readonly [K in OpKind]: Lower<K> } = {
   }),
   reduceMax: ({ axis }) => reduce('ReduceMax', axis),
   reduceSum: ({ axis }) => reduce('ReduceSum', axis),
+  reduceMean: ({ axis }) => reduce('ReduceMean', axis),
+  layerNorm: ({ epsilon }) => ({
+    type: 'LayerNormalization',
+    domain: '',
+    attributes: { ...lastAxis, epsilon: { float: epsilon } },
+  }),
+  expand: ({ shape }) => ({ type: 'Expand', domain: '', shapeInputs: [shape] }),
+  pick: () => ({ type: 'GatherElements', domain: '', attributes: lastAxis }),
+  addAt: () => ({ type: 'ScatterElements', domain: '', attributes: { ...lastAxis, reduction: { text: 'add' } } }),
+  addRows: () => ({ type: 'ScatterND', domain: '', attributes: { reduction: { text: 'add' } } }),
   gather: ({ axis }) => ({ type: 'Gather', domain: '', attributes: { axis: { int: axis } } }),
   concat: ({ axis }) => ({ type: 'Concat', domain: '', attributes: { axis: { int: axis } } }),
   split: ({ axis, sizes }) => ({

@@ -14,7 +14,7 @@ const IR_VERSION = 10;
 const OPSET = 21;
 const INLINE_BYTES = 512;
 const EXTERNAL = 1;
-const ATTRIBUTE_TYPE = { float: 1, int: 2, ints: 7 } as const;
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
 export interface OnnxModel {
   readonly bytes: Uint8Array;
@@ -110,6 +110,9 @@ function writeAttribute(writer: Writer, name: string, attribute: Attribute): voi
   } else if ('int' in attribute) {
     int(writer, 3 /* i */, attribute.int);
     int(writer, 20 /* type */, ATTRIBUTE_TYPE.int);
+  } else if ('text' in attribute) {
+    text(writer, 4 /* s */, attribute.text);
+    int(writer, 20 /* type */, ATTRIBUTE_TYPE.string);
   } else {
     for (const value of attribute.ints) int(writer, 8 /* ints */, value);
     int(writer, 20 /* type */, ATTRIBUTE_TYPE.ints);

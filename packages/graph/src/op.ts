@@ -15,6 +15,10 @@ export type Op =
   | { readonly kind: 'div' }
   | { readonly kind: 'max' }
   | { readonly kind: 'abs' }
+  | { readonly kind: 'sign' }
+  | { readonly kind: 'sqrt' }
+  /** a ≥ b with broadcasting, as bool. */
+  | { readonly kind: 'greaterOrEqual' }
   | { readonly kind: 'exp' }
   | { readonly kind: 'log' }
   | { readonly kind: 'sigmoid' }
@@ -58,8 +62,19 @@ export type Op =
    * positions int64 [B, T], cos and sin [maxPosition, D/2]. Su et al. 2021, https://arxiv.org/abs/2104.09864
    */
   | { readonly kind: 'rotary'; readonly heads: number; readonly interleaved: boolean }
+  /** (x − mean) / √(variance + epsilon) · gain + bias over the last dimension. Ba, Kiros & Hinton 2016, https://arxiv.org/abs/1607.06450 */
+  | { readonly kind: 'layerNorm'; readonly epsilon: number }
   | { readonly kind: 'reduceMax'; readonly axis: number }
   | { readonly kind: 'reduceSum'; readonly axis: number }
+  | { readonly kind: 'reduceMean'; readonly axis: number }
+  /** Repeats dimensions of size 1 up to `shape`. */
+  | { readonly kind: 'expand'; readonly shape: Shape }
+  /** x [B, N], indices int64 [B, 1] → [B, 1]: one entry of each last dimension. */
+  | { readonly kind: 'pick' }
+  /** into [B, N] with updates [B, 1] added at indices int64 [B, 1]: what `pick` undoes. */
+  | { readonly kind: 'addAt' }
+  /** into [V, C] with rows [T, C] added at indices int64 [T, 1]; an index may stand several times. */
+  | { readonly kind: 'addRows' }
   /** Rows of the first input chosen by an int64 index tensor along `axis`. */
   | { readonly kind: 'gather'; readonly axis: number }
   | { readonly kind: 'concat'; readonly axis: number }

@@ -13,7 +13,7 @@ const unary: Rule<Op> = ([x], { kind }) => {
   expectType(kind, x!, 'float32');
   return [{ dataType: 'float32', shape: x!.shape }];
 };
-const reduce: Rule<OpOf<'reduceMax' | 'reduceSum'>> = ([x], { kind, axis }) => {
+const reduce: Rule<OpOf<'reduceMax' | 'reduceSum' | 'reduceMean'>> = ([x], { kind, axis }) => {
   const at = axisOf(kind, axis, x!.shape);
   return [{ dataType: x!.dataType, shape: x!.shape.map((dim, i) => (i === at ? 1 : dim)) }];
 };
@@ -25,7 +25,10 @@ export const SHAPES: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
   mul: broadcast,
   div: broadcast,
   max: broadcast,
+  greaterOrEqual: ([a, b], { kind }) => [{ dataType: 'bool', shape: broadcastShapes(kind, a!.shape, b!.shape) }],
   abs: unary,
+  sign: unary,
+  sqrt: unary,
   exp: unary,
   log: unary,
   sigmoid: unary,
@@ -92,6 +95,35 @@ export const SHAPES: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
   },
   reduceMax: reduce,
   reduceSum: reduce,
+  reduceMean: reduce,
+  layerNorm: ([x, gain, bias]) => {
+    const width = x!.shape.at(-1)!;
+    for (const part of [gain!, bias!])
+      if (part.shape.length !== 1 || !sameDim(part.shape[0]!, width))
+        fail('layerNorm', `a gain and a bias [${dimText(width)}]`, shapeText(part.shape));
+    return [{ dataType: 'float32', shape: x!.shape }];
+  },
+  expand: ([x], { shape }) => {
+    if (!sameShape(broadcastShapes('expand', x!.shape, shape), shape))
+      fail('expand', `a shape that broadcasts to ${shapeText(shape)}`, shapeText(x!.shape));
+    return [{ dataType: x!.dataType, shape }];
+  },
+  pick: ([x, indices]) => {
+    expectIndices('pick', indices!, [...x!.shape.slice(0, -1), 1]);
+    return [{ dataType: x!.dataType, shape: indices!.shape }];
+  },
+  addAt: ([into, indices, updates]) => {
+    expectIndices('addAt', indices!, [...into!.shape.slice(0, -1), 1]);
+    if (!sameShape(updates!.shape, indices!.shape))
+      fail('addAt', `updates ${shapeText(indices!.shape)}`, shapeText(updates!.shape));
+    return [{ dataType: into!.dataType, shape: into!.shape }];
+  },
+  addRows: ([into, indices, rows]) => {
+    if (into!.shape.length !== 2 || rows!.shape.length !== 2 || !sameDim(rows!.shape[1]!, into!.shape[1]!))
+      fail('addRows', `rows of ${shapeText(into!.shape)}`, shapeText(rows!.shape));
+    expectIndices('addRows', indices!, [rows!.shape[0]!, 1]);
+    return [{ dataType: into!.dataType, shape: into!.shape }];
+  },
   gather: ([x, indices], { axis }) => {
     expectType('gather', indices!, 'int64');
     const at = axisOf('gather', axis, x!.shape);
@@ -159,6 +191,11 @@ function axisOf(kind: OpKind, axis: number, shape: Shape): number {
   const at = axis < 0 ? axis + shape.length : axis;
   if (at < 0 || at >= shape.length) fail(kind, `an axis of ${shapeText(shape)}`, `${axis}`);
   return at;
+}
+
+function expectIndices(kind: OpKind, indices: TensorType, shape: Shape): void {
+  expectType(kind, indices, 'int64');
+  if (!sameShape(indices.shape, shape)) fail(kind, `indices ${shapeText(shape)}`, shapeText(indices.shape));
 }
 
 function expectType(kind: OpKind, tensor: TensorType, dataType: DataType): void {

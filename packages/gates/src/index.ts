@@ -1,1 +1,12 @@
-export {};
+export { atLeast, CONFIG_PATH, defaultGateConfig, GateConfig, readGateConfig, severityUnder } from './config.ts';
+export { type Difference, differenceOfFindings } from './difference.ts';
+export type { PlacedFinding, SuppressedFinding, SyntaxProblem } from './finding.ts';
+export { type FindingsOptions, findingsOf, type TreeFindings } from './findings-of.ts';
+export { createGate, type LatheGate } from './gate.ts';
+export { type Language, languageOf } from './language.ts';
+export { RULE_PREFIX, type RuleFile, rulePack } from './rules/rule-file.ts';
+export { type SarifOptions, toSarif } from './sarif.ts';
+export { type ScanDocument, type ScanOptions, scanTree, toFinding } from './scan-tree.ts';
+export { createScannerPool, type ScannerPool } from './scanners/pool.ts';
+export type { ScannerName } from './scanners/scanner.ts';
+export { treeOfPath } from './tree-of-path.ts';

@@ -1,0 +1,82 @@
+import type { ParsedFile } from '../rules/match.ts';
+import { type Node, nameOfFunction, symbolOf } from '../rules/syntax.ts';
+import { functionsOf } from './functions.ts';
+import type { Hit } from './hit.ts';
+
+const NAMED_LIKE_A_CIPHER =
+  /(en|de)_?(crypt|cipher|cypher)|(^|_|\.)(cipher|cypher|scramble|obfuscate)|(^|_)(xor|caesar|vigenere|rot13)(_|$)/i;
+
+/** Signs that the work is left to a library: a call to something that itself encrypts, opens or seals. */
+const LIBRARY =
+  /\b(AES|DES3?|ARC[24]|Blowfish|ChaCha20\w*|Fernet|MultiFernet|AESGCM|AESCCM|AESSIV|AESOCB3|Salsa20|SecretBox|SealedBox|PKCS1_OAEP|Cipher|createCipheriv|createDecipheriv|createCipher|createDecipher|publicEncrypt|privateDecrypt|subtle|sodium|nacl|pyaes|CryptoJS|XChaCha\w*|gpg|openssl|EVP_\w+|crypto_\w+|forge|sjcl|Aes\w*|\w*Engine)\b|\.(encrypt|decrypt|seal|unseal|encrypt_and_digest|decrypt_and_verify|encryptor|decryptor|aes\w*)\s*\(/;
+
+/** Arithmetic on characters and bytes, or a table from letter to letter. */
+const ON_CHARACTERS =
+  /\bord\s*\(|\bchr\s*\(|\.charCodeAt\s*\(|\.codePointAt\s*\(|String\.from(CharCode|CodePoint)|\bmaketrans\b|\.translate\s*\(|\.(index|find|indexOf)\s*\(|%\s*(25[56]|26|95|127|128|len\b)|ascii_(lower|upper)case|bytes\s*\(\s*[[(]?\s*\(?\w+\s*\^|Buffer\.|Uint8Array/;
+const XOR = /\w\s*\^=?\s*\w|\bxor\w*\s*\(/i;
+const POWER = /\*\*|\bpow\s*\(|Math\.pow|modPow/;
+const REORDERED = /\[::-1\]|\breversed\s*\(|\.reverse\s*\(|\.sort\s*\(|\bshuffle\s*\(|\bsorted\s*\(/;
+const ENCODED =
+  /\bb(64|32|16|85)(en|de)code\b|\bbtoa\b|\batob\b|base64|'hex'|"hex"|\.hex\s*\(|rot_?13|zlib|encodeURIComponent|hashlib\.|createHash\s*\(/i;
+
+/**
+ * A function that calls itself encryption and does the work by hand: shifting or adding characters, XOR with a key,
+ * swapping letters through a table, textbook RSA, or merely encoding. No such scheme withstands a known plaintext.
+ */
+export function homeMadeCipher(file: ParsedFile): Hit[] {
+  const hits: Hit[] = [];
+  for (const node of functionsOf(file)) {
+    const name = symbolOf(node)?.split('.').at(-1) || nameOfFunction(node);
+    if (!NAMED_LIKE_A_CIPHER.test(name)) continue;
+    if (node.ancestors().some((ancestor) => hits.some((hit) => hit.node.id() === ancestor.id()))) continue;
+    const code = bodyOf(node);
+    if (LIBRARY.test(code)) continue;
+    const by = mannerOf(code) ?? mannerThroughHelper(code, name, file);
+    if (by) {
+      hits.push({
+        node,
+        message: `${name} is a cipher of its own making (${by}): anyone who knows a little of the text can undo it`,
+      });
+    }
+  }
+  return hits;
+}
+
+function bodyOf(node: Node): string {
+  // Strings stay (alphabets are strings); comments and documentation go.
+  const body = node.field('body') ?? node;
+  let text = body.text();
+  for (const comment of body.findAll({ rule: { kind: 'comment' } })) text = text.replace(comment.text(), '');
+  return text.replace(/("""|''')[\s\S]*?\1/g, '');
+}
+
+function mannerOf(code: string): string | null {
+  const characters = ON_CHARACTERS.test(code);
+  if (XOR.test(code) && (characters || /\bzip\s*\(|\bkey\b|\bfor\b/i.test(code))) return 'XOR with the key';
+  if (characters) return 'arithmetic on characters';
+  if (POWER.test(code)) return 'textbook exponentiation';
+  if (REORDERED.test(code)) return 'reordering';
+  if (ENCODED.test(code)) return 'an encoding, which needs no key to undo';
+  // A letter looked up in a table.
+  if (/\w+\[\s*\w+\s*\]|\.get\s*\(|\.replace\s*\(/.test(code) && /\bfor\b|\.map\s*\(|\bjoin\b/.test(code))
+    return 'a substitution table';
+  return null;
+}
+
+/** `encrypt` that hands every letter to `shift` of the same file. */
+function mannerThroughHelper(code: string, name: string, file: ParsedFile): string | null {
+  for (const helper of functionsOf(file)) {
+    const helperName = nameOfFunction(helper);
+    if (!helperName || helperName === name || !new RegExp(`\\b${escapeForRegExp(helperName)}\\s*\\(`).test(code))
+      continue;
+    const helperCode = bodyOf(helper);
+    if (LIBRARY.test(helperCode)) return null;
+    const manner = mannerOf(helperCode);
+    if (manner && manner !== 'reordering' && !manner.startsWith('an encoding')) return manner;
+  }
+  return null;
+}
+
+export function escapeForRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

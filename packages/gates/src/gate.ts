@@ -1,0 +1,181 @@
+import type { Gate, GateRequest, GateResult, NotLookedFor, Tree } from '@lathe/protocol';
+import { atLeast, type GateConfig, readGateConfig } from './config.ts';
+import { dependencyFindings } from './dependencies/findings.ts';
+import { differenceOfFindings } from './difference.ts';
+import type { PlacedFinding } from './finding.ts';
+import { distinct, findingsOf, sorted, type TreeFindings } from './findings-of.ts';
+import { changeFindings } from './quality/change.ts';
+import { type DuplicationIndex, duplicationFindings, indexOf } from './quality/duplication.ts';
+import { toFinding } from './scan-tree.ts';
+import { createScannerPool, type ScannerPool } from './scanners/pool.ts';
+import { sourceFiles } from './source-files.ts';
+
+export interface LatheGate extends Gate {
+  /** Starts the scanner processes and imports what they need, so that the first candidate does not wait for it. */
+  warm(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What is known of a base, kept for all candidates of a run. */
+interface BaseMemory {
+  readonly config: Promise<GateConfig>;
+  /** Findings by path, filled as candidates touch paths. */
+  readonly findings: Map<string, Promise<TreeFindings>>;
+  duplication: Promise<DuplicationIndex> | null;
+}
+
+/**
+ * The gate of security and cleanliness: what a candidate adds in findings over its base. Only files it changed are
+ * scanned (on both sides, once a base); duplicates are looked for in the whole base. A candidate that no longer parses is
+ * rejected. Settings come from the base's `.lathe/gates.yml` unless given.
+ */
+export function createGate(given?: GateConfig): LatheGate {
+  let pool: ScannerPool | null = null;
+  const memory = new WeakMap<Tree, BaseMemory>();
+  const remember = (base: Tree): BaseMemory => {
+    let known = memory.get(base);
+    if (!known) {
+      known = { config: given ? Promise.resolve(given) : readGateConfig(base), findings: new Map(), duplication: null };
+      memory.set(base, known);
+    }
+    return known;
+  };
+  const poolFor = (config: GateConfig): ScannerPool => (pool ??= createScannerPool(config.workers));
+
+  async function baseFindings(
+    base: Tree,
+    known: BaseMemory,
+    paths: readonly string[],
+    config: GateConfig,
+  ): Promise<TreeFindings[]> {
+    const missing = paths.filter((path) => !known.findings.has(path));
+    if (missing.length > 0) {
+      // Not under the candidate's signal: what is found serves the other candidates too.
+      const all = findingsOf(base, { config, paths: missing, pool: poolFor(config) });
+      for (const path of missing) {
+        const own = all.then((tree) => only(tree, path));
+        own.catch(() => known.findings.delete(path));
+        known.findings.set(path, own);
+      }
+    }
+    return Promise.all(paths.map((path) => known.findings.get(path)!));
+  }
+
+  async function inspect({ base, candidate, edits, signal }: GateRequest): Promise<GateResult> {
+    const known = remember(base);
+    const config = await known.config;
+    const paths = [...new Set(edits.filter((edit) => edit.mode !== '120000').map((edit) => edit.path))].sort();
+    const present = paths.filter((path) => edits.some((edit) => edit.path === path && edit.content !== null));
+    const [old, fresh] = await Promise.all([
+      baseFindings(base, known, paths, config),
+      findingsOf(candidate, { config, paths: present, pool: poolFor(config), signal }),
+    ]);
+    signal.throwIfAborted();
+    const brokenBefore = new Set(old.flatMap((tree) => tree.syntaxErrors.map((problem) => problem.path)));
+    const broken = fresh.syntaxErrors.filter((problem) => !brokenBefore.has(problem.path));
+    if (broken.length > 0) {
+      const reason = broken
+        .map((problem) => `${problem.path}:${problem.line} does not parse: ${problem.message}`)
+        .join('; ');
+      return { findings: [], notLookedFor: fresh.notLookedFor, reject: reason };
+    }
+
+    const [oldFiles, newFiles] = await Promise.all([
+      sourceFiles(base, config, { paths }),
+      sourceFiles(candidate, config, { paths: present }),
+    ]);
+    known.duplication ??= sourceFiles(base, config).then(({ files }) =>
+      indexOf(files, config.duplication.minimumLines),
+    );
+    const index = await known.duplication;
+    const [oldDependencies, newDependencies] = await Promise.all([
+      dependencyFindings(base, oldFiles.files, config),
+      dependencyFindings(candidate, newFiles.files, config),
+    ]);
+    const before = [
+      ...old.flatMap((tree) => tree.findings),
+      ...oldDependencies.findings,
+      ...duplicationFindings(index, oldFiles.files, config),
+    ];
+    const after = [
+      ...fresh.findings,
+      ...newDependencies.findings,
+      ...duplicationFindings(index, newFiles.files, config),
+    ];
+    const added: PlacedFinding[] = [
+      ...differenceOfFindings(before, after).added,
+      ...suppressedNow(old, fresh),
+      ...(await changeFindings({ base, candidate, before: oldFiles.files, after: newFiles.files, config })),
+    ];
+    const findings = sorted(added).map(toFinding);
+    const worst =
+      config.rejectAt === null ? undefined : findings.find((finding) => atLeast(finding.severity, config.rejectAt!));
+    return {
+      findings,
+      notLookedFor: distinct([...fresh.notLookedFor, ...newDependencies.notLookedFor, ...unseen(edits)]),
+      reject: worst ? `${worst.path}:${worst.line} ${worst.message} (${worst.rule}, ${worst.severity})` : null,
+    };
+  }
+
+  return {
+    name: 'security-and-cleanliness',
+    inspect,
+    async warm() {
+      const config = given ?? (await readGateConfig(EMPTY_TREE));
+      const files = [
+        ['warm.ts', 'export const warm = 1;\n'],
+        ['warm.py', 'warm = 1\n'],
+      ] as const;
+      const tree = treeOf(files);
+      await Promise.all(
+        Array.from({ length: config.workers }, () => findingsOf(tree, { config, pool: poolFor(config) })),
+      );
+    },
+    async close() {
+      await pool?.close();
+      pool = null;
+    },
+  };
+}
+
+const EMPTY_TREE: Tree = treeOf([]);
+
+function treeOf(files: readonly (readonly [string, string])[]): Tree {
+  const contents = new Map(files.map(([path, text]) => [path, Buffer.from(text)]));
+  return { list: async () => [...contents.keys()].sort(), read: async (path) => contents.get(path) ?? null };
+}
+
+function only(tree: TreeFindings, path: string): TreeFindings {
+  return {
+    findings: tree.findings.filter((finding) => finding.path === path),
+    notLookedFor: tree.notLookedFor.filter((one) => one.what.includes(path)),
+    suppressed: tree.suppressed.filter((one) => one.finding.path === path),
+    syntaxErrors: tree.syntaxErrors.filter((problem) => problem.path === path),
+  };
+}
+
+/** A finding that a comment of the candidate itself silences is shown as that: silencing is the reviewer's to grant. */
+function suppressedNow(old: readonly TreeFindings[], fresh: TreeFindings): PlacedFinding[] {
+  const before = old.flatMap((tree) => [...tree.suppressed.map((one) => one.finding), ...tree.findings]);
+  return differenceOfFindings(
+    before,
+    fresh.suppressed.map((one) => one.finding),
+  ).added.map((finding) => {
+    const by = fresh.suppressed.find((one) => one.finding === finding)!;
+    return {
+      ...finding,
+      rule: 'lathe/suppressed-in-change',
+      message: `The change silences its own finding with ${by.by}${by.reason ? ` ("${by.reason}")` : ''}: ${finding.message}`,
+    };
+  });
+}
+
+/** Links and binary files are part of the change and nobody reads them here. */
+function unseen(edits: GateRequest['edits']): NotLookedFor[] {
+  return edits
+    .filter((edit) => edit.mode === '120000' || edit.content?.subarray(0, 8000).includes(0))
+    .map((edit) => ({
+      what: `weaknesses in ${edit.path}`,
+      why: edit.mode === '120000' ? 'it is a symbolic link' : 'it is binary',
+    }));
+}

@@ -1,0 +1,212 @@
+import type { Language } from '../language.ts';
+import { enclosingFunction, literalText, type Node, nodesOfKind } from './syntax.ts';
+
+/**
+ * What names stand for within one file: every expression ever assigned to a name in its scope, regardless of order.
+ * Scopes are functions and the file; a name belongs to the innermost function that assigns it or has it as parameter.
+ */
+export interface Bindings {
+  /** Expressions assigned to the identifier in the scope it belongs to; empty where it is free. */
+  valuesOf(identifier: Node): readonly Node[];
+  isParameter(identifier: Node): boolean;
+  /** The text the expression always has, following names that are assigned once; null where it varies. */
+  textOf(expression: Node): string | null;
+  /** Whether the expression has the same value on every run: literals and names, lists and arithmetic made of them. */
+  isConstant(expression: Node): boolean;
+}
+
+interface Scope {
+  readonly values: Map<string, Node[]>;
+  readonly parameters: Set<string>;
+}
+
+const IDENTIFIERS = new Set([
+  'identifier',
+  'shorthand_property_identifier_pattern',
+  'shorthand_property_identifier',
+  'property_identifier',
+]);
+
+/** Names bound by a pattern: an identifier, a destructuring or an unpacking. Defaults are not names. */
+function namesIn(pattern: Node): string[] {
+  const kind = String(pattern.kind());
+  if (kind === 'identifier' || kind === 'shorthand_property_identifier_pattern') return [pattern.text()];
+  if (kind === 'member_expression' || kind === 'attribute' || kind === 'subscript' || kind === 'subscript_expression')
+    return [];
+  const target = pattern.field('left') ?? pattern.field('pattern') ?? pattern.field('name');
+  if (target && kind !== 'pair_pattern') return namesIn(target);
+  if (kind === 'typed_parameter') {
+    const first = pattern.namedChildren()[0];
+    return first ? namesIn(first) : [];
+  }
+  if (kind === 'type' || kind === 'type_annotation') return [];
+  if (kind === 'pair_pattern') {
+    const value = pattern.field('value');
+    return value ? namesIn(value) : [];
+  }
+  return pattern.namedChildren().flatMap(namesIn);
+}
+
+export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bindings {
+  const scopes = new Map<number | null, Scope>();
+  const scopeOf = (id: number | null): Scope => {
+    let scope = scopes.get(id);
+    if (!scope) {
+      scope = { values: new Map(), parameters: new Set() };
+      scopes.set(id, scope);
+    }
+    return scope;
+  };
+  const bind = (target: Node, value: Node | null, at: Node): void => {
+    const scope = scopeOf(enclosingFunction(at)?.id() ?? null);
+    for (const name of namesIn(target)) {
+      const list = scope.values.get(name) ?? [];
+      if (value) list.push(value);
+      scope.values.set(name, list);
+    }
+  };
+
+  if (language === 'python') {
+    for (const node of nodesOfKind(root, 'assignment', 'augmented_assignment', 'for_statement', 'for_in_clause')) {
+      const left = node.field('left');
+      if (left) bind(left, node.field('right'), node);
+    }
+    for (const node of nodesOfKind(root, 'named_expression')) bind(node.field('name')!, node.field('value'), node);
+    for (const node of nodesOfKind(root, 'as_pattern')) {
+      const [value, target] = node.namedChildren();
+      if (value && target) bind(target, value, node);
+    }
+    for (const node of nodesOfKind(root, 'parameters', 'lambda_parameters')) declareParameters(node);
+  } else if (language === 'c') {
+    for (const node of nodesOfKind(root, 'init_declarator')) bindC(node.field('declarator'), node.field('value'), node);
+    for (const node of nodesOfKind(root, 'assignment_expression')) bindC(node.field('left'), node.field('right'), node);
+    for (const node of nodesOfKind(root, 'parameter_declaration')) {
+      const name = declaredName(node.field('declarator'));
+      if (name) scopeOf(enclosingFunction(node)?.id() ?? null).parameters.add(name.text());
+    }
+  } else {
+    for (const node of nodesOfKind(root, 'variable_declarator')) bind(node.field('name')!, node.field('value'), node);
+    for (const node of nodesOfKind(
+      root,
+      'assignment_expression',
+      'augmented_assignment_expression',
+      'for_in_statement',
+    )) {
+      const left = node.field('left');
+      if (left) bind(left, node.field('right'), node);
+    }
+    for (const node of nodesOfKind(root, 'formal_parameters')) declareParameters(node);
+    for (const node of nodesOfKind(root, 'arrow_function')) {
+      const single = node.field('parameter');
+      if (single) scopeOf(node.id()).parameters.add(single.text());
+    }
+  }
+
+  function bindC(declarator: Node | null, value: Node | null, at: Node): void {
+    const name = declaredName(declarator);
+    if (name && value) bind(name, value, at);
+  }
+
+  function declareParameters(list: Node): void {
+    const owner = list.parent();
+    if (!owner) return;
+    for (const parameter of list.namedChildren()) {
+      for (const name of namesIn(parameter)) scopeOf(owner.id()).parameters.add(name);
+    }
+  }
+
+  function find(identifier: Node): Scope | null {
+    const name = identifier.text();
+    for (let at = enclosingFunction(identifier); at; at = enclosingFunction(at)) {
+      const scope = scopes.get(at.id());
+      if (scope && (scope.values.has(name) || scope.parameters.has(name))) return scope;
+    }
+    const top = scopes.get(null);
+    return top?.values.has(name) ? top : null;
+  }
+
+  function valuesOf(identifier: Node): readonly Node[] {
+    return find(identifier)?.values.get(identifier.text()) ?? [];
+  }
+
+  function isParameter(identifier: Node): boolean {
+    return find(identifier)?.parameters.has(identifier.text()) ?? false;
+  }
+
+  function textOf(expression: Node, depth = 0): string | null {
+    const literal = literalText(expression);
+    if (literal !== null || depth > 8) return literal;
+    const kind = String(expression.kind());
+    if (kind === 'identifier') {
+      const values = valuesOf(expression);
+      return values.length === 1 && !isParameter(expression) ? textOf(values[0]!, depth + 1) : null;
+    }
+    if (kind === 'parenthesized_expression') {
+      const inner = expression.namedChildren()[0];
+      return inner ? textOf(inner, depth + 1) : null;
+    }
+    if (kind === 'call' || kind === 'call_expression') {
+      // Resolving or joining constant path text leaves it constant.
+      const callee = expression.field('function')?.text() ?? '';
+      const first = expression.field('arguments')?.namedChildren()[0];
+      if (/(^|\.)(Path|PurePath|abspath|realpath|normpath|normcase|resolve|normalize|join)$/.test(callee)) {
+        if (first) return textOf(first, depth + 1);
+        const receiver = expression.field('function')?.field('object');
+        return receiver ? textOf(receiver, depth + 1) : null;
+      }
+    }
+    return null;
+  }
+
+  function isConstant(expression: Node, depth = 0): boolean {
+    if (depth > 12) return false;
+    const kind = String(expression.kind());
+    if (literalText(expression) !== null) return true;
+    if (/^(number|integer|float|true|false|null|none|undefined|number_literal|char_literal|regex|bytes)$/.test(kind))
+      return true;
+    if (kind === 'identifier') {
+      if (isParameter(expression)) return false;
+      const values = valuesOf(expression);
+      return values.length > 0 && values.every((value) => isConstant(value, depth + 1));
+    }
+    if (
+      /^(binary_operator|binary_expression|parenthesized_expression|list|tuple|array|unary_operator|unary_expression|as_expression|argument_list|arguments)$/.test(
+        kind,
+      )
+    ) {
+      const parts = expression.namedChildren().filter((child) => !/type/.test(String(child.kind())));
+      return parts.length > 0 && parts.every((part) => isConstant(part, depth + 1));
+    }
+    if (kind === 'call' || kind === 'call_expression' || kind === 'new_expression') {
+      const callee = (expression.field('function') ?? expression.field('constructor'))?.text() ?? '';
+      const args = expression.field('arguments')?.namedChildren() ?? [];
+      const argsConstant = args.every((arg) => isConstant(arg, depth + 1));
+      // `bytes(16)`, `Buffer.alloc(16)` and `new Uint8Array(16)` are all zero.
+      if (
+        /^(bytes|bytearray|bytes\.fromhex|Buffer\.from|Buffer\.alloc|Uint8Array|binascii\.unhexlify|unhexlify|base64\.b64decode|b64decode|CryptoJS\.enc\.\w+\.parse|str|Path|pathlib\.Path)$/.test(
+          callee,
+        )
+      ) {
+        return argsConstant;
+      }
+      if (/\.(encode|decode|repeat|toString)$/.test(callee)) {
+        const receiver = expression.field('function')?.field('object');
+        return receiver !== null && receiver !== undefined && isConstant(receiver, depth + 1) && argsConstant;
+      }
+    }
+    return false;
+  }
+
+  return { valuesOf, isParameter, textOf: (node) => textOf(node), isConstant: (node) => isConstant(node) };
+}
+
+/** The identifier a C declarator declares. */
+export function declaredName(declarator: Node | null): Node | null {
+  let at = declarator;
+  while (at && at.kind() !== 'identifier') at = at.field('declarator');
+  return at;
+}
+
+export function isIdentifier(node: Node): boolean {
+  return IDENTIFIERS.has(String(node.kind()));
+}

@@ -1,0 +1,154 @@
+import { analyses, type Hit } from '../analyses/index.ts';
+import { type Bindings, bindingsOf } from './bindings.ts';
+import type { CallMatch, RuleFile, Sink, TreeMatch } from './rule-file.ts';
+import { type Argument, type Call, callsOf, type Node, nodesOfKind, outermostFunction, parseSource } from './syntax.ts';
+import { taintOf } from './taint.ts';
+
+type CodeLanguage = RuleFile['languages'][number];
+
+/** One parsed file with what the rules share, so that a file is parsed once for all of them. */
+export interface ParsedFile {
+  readonly path: string;
+  readonly text: string;
+  /** `text` with comments blanked out, for conditions on the whole file. */
+  readonly code: string;
+  readonly language: CodeLanguage;
+  readonly root: Node;
+  readonly bindings: Bindings;
+  readonly calls: readonly Call[];
+}
+
+export function parseFile(path: string, text: string, language: CodeLanguage): ParsedFile {
+  const root = parseSource(language, text);
+  return {
+    path,
+    text,
+    code: withoutComments(root, text),
+    language,
+    root,
+    bindings: bindingsOf(root, language),
+    calls: callsOf(root, language),
+  };
+}
+
+function withoutComments(root: Node, text: string): string {
+  let code = '';
+  let end = 0;
+  for (const comment of nodesOfKind(root, 'comment')) {
+    const { start, end: stop } = comment.range();
+    if (start.index < end) continue;
+    code += text.slice(end, start.index);
+    end = stop.index;
+  }
+  return code + text.slice(end);
+}
+
+/** Places in the file the rule objects to, in source order, at most one a node. */
+export function hitsOf(rule: RuleFile, file: ParsedFile): Hit[] {
+  const { where } = rule;
+  if (where?.fileHas && !where.fileHas.test(file.code)) return [];
+  if (where?.fileLacks?.test(file.code)) return [];
+  const hits = rule.analysis
+    ? analyses[rule.analysis](file, rule)
+    : rule.taint
+      ? taintHits(rule.taint, file)
+      : (rule.match ?? []).flatMap((match) => ('call' in match ? callHits(match, file) : treeHits(match, file)));
+  const seen = new Set<number>();
+  return hits.filter((hit) => {
+    if (seen.has(hit.node.id())) return false;
+    seen.add(hit.node.id());
+    if (!where?.functionHas && !where?.functionLacks) return true;
+    const around = outermostFunction(hit.node);
+    const text = around ? around.text() : file.code;
+    return (where.functionHas?.test(text) ?? true) && !where.functionLacks?.test(text);
+  });
+}
+
+function argument(call: Call, key: string | number): Argument | undefined {
+  return call.args.find((arg) => String(arg.key) === String(key));
+}
+
+function argumentsMatch(call: Call, patterns: Record<string, RegExp> | undefined, bindings: Bindings): boolean {
+  return Object.entries(patterns ?? {}).every(([key, pattern]) => {
+    const candidates = key === '*' ? call.args : call.args.filter((arg) => String(arg.key) === key);
+    return candidates.some(({ value }) => {
+      if (pattern.test(value.text())) return true;
+      const constant = bindings.textOf(value);
+      if (constant !== null && pattern.test(constant)) return true;
+      return value.kind() === 'identifier' && bindings.valuesOf(value).some((bound) => pattern.test(bound.text()));
+    });
+  });
+}
+
+function callHits(match: CallMatch, { calls, bindings }: ParsedFile): Hit[] {
+  return calls
+    .filter((call) => {
+      if (!match.call.test(call.callee)) return false;
+      if (match.count !== undefined && call.args.length !== match.count) return false;
+      if (match.absent?.some((key) => argument(call, key))) return false;
+      if (!argumentsMatch(call, match.arguments, bindings)) return false;
+      const values = (keys: readonly (string | number)[]): Node[] =>
+        keys.flatMap((key) => argument(call, key)?.value ?? []);
+      if (match.constant && !values(match.constant).some(bindings.isConstant)) return false;
+      if (match.varying && !values(match.varying).some((value) => !bindings.isConstant(value))) return false;
+      return !match.statement || match.statement.test(statementAround(call.node).text());
+    })
+    .map((call) => ({ node: call.node }));
+}
+
+function statementAround(node: Node): Node {
+  const around = [node, ...node.ancestors()];
+  const at = around.findIndex((one) =>
+    /(_statement|_declaration|_definition|^assignment|^block|^program|^module)$/.test(String(one.kind())),
+  );
+  return around[Math.max(at, 0)]!;
+}
+
+function treeHits(match: TreeMatch, { root, bindings }: ParsedFile): Hit[] {
+  return (root.findAll({ rule: match.rule }) as Node[])
+    .filter((node) => {
+      const get = (name: string): Node | null => node.getMatch(name) as Node | null;
+      const constant = (name: string): boolean => {
+        const value = get(name);
+        return value !== null && bindings.isConstant(value);
+      };
+      if (match.constant && !match.constant.every(constant)) return false;
+      if (match.varying && !match.varying.every((name) => get(name) !== null && !constant(name))) return false;
+      return Object.entries(match.where ?? {}).every(([name, pattern]) => pattern.test(get(name)?.text() ?? ''));
+    })
+    .map((node) => ({ node }));
+}
+
+function sinkNodes(sink: Sink, { root, calls, bindings, language }: ParsedFile): { node: Node; value: Node }[] {
+  if ('call' in sink) {
+    return calls
+      .filter((call) => sink.call.test(call.callee) && argumentsMatch(call, sink.arguments, bindings))
+      .flatMap((call) =>
+        call.args
+          .filter((arg) => sink.argument === '*' || String(arg.key) === String(sink.argument))
+          .map((arg) => ({ node: call.node, value: arg.value })),
+      );
+  }
+  if ('assign' in sink) {
+    const kinds = language === 'python' ? ['assignment'] : ['assignment_expression', 'augmented_assignment_expression'];
+    return nodesOfKind(root, ...kinds).flatMap((node) => {
+      const left = node.field('left');
+      const value = node.field('right');
+      return left && value && sink.assign.test(left.text().replace(/\s+/g, '')) ? [{ node, value }] : [];
+    });
+  }
+  return (root.findAll({ rule: sink.rule }) as Node[]).flatMap((node) => {
+    const value = node.getMatch(sink.variable) as Node | null;
+    return value ? [{ node, value }] : [];
+  });
+}
+
+function taintHits(spec: NonNullable<RuleFile['taint']>, file: ParsedFile): Hit[] {
+  const taint = taintOf(spec.sources, file.bindings, file.language, spec.sanitizers ?? null);
+  return spec.sinks.flatMap((sink) =>
+    sinkNodes(sink, file).flatMap(({ node, value }) => {
+      const source = taint.sourceOf(value);
+      return source ? [{ node, source }] : [];
+    }),
+  );
+}

@@ -1,0 +1,267 @@
+import type { Language } from '../language.ts';
+import { type Bindings, isIdentifier } from './bindings.ts';
+import { asCall, isFunction, literalText, type Node } from './syntax.ts';
+
+/** What a rule asks of the data flow. All regular expressions are tried on text without white space. */
+export interface TaintSources {
+  /** Data of an HTTP request, or of the page's address in a browser. */
+  readonly request?: boolean;
+  /** Parameters of functions. */
+  readonly parameters?: boolean;
+  /** Text put together from pieces that vary, whose fixed pieces match this expression. */
+  readonly composed?: RegExp;
+  /** Callees whose result is a source. */
+  readonly call?: RegExp;
+  /** Expressions that are a source by their text. */
+  readonly text?: RegExp;
+}
+
+const REQUEST: Readonly<Record<'python' | 'javascript', RegExp>> = {
+  python:
+    /^(flask\.)?(self\.)?request\.(args|form|values|json|data|cookies|headers|files|GET|POST|FILES|COOKIES|META|query_params|path_params|body|query|params|match_info|url|path|full_path|referrer|get_json\(.*\)|get_data\(.*\))$|^(input|raw_input)\(|^sys\.argv$/,
+  javascript:
+    /^((this\.)?(req|request|ctx|ctx\.request|context\.request|c\.req|event))\.(query|body|params|headers|cookies|url|originalUrl|path|hostname|queryStringParameters|pathParameters|rawBody|files?|searchParams)$|^(window\.|document\.|self\.)?location(\.(search|hash|href|pathname))?$|^document\.(URL|documentURI|referrer|cookie)$|^window\.name$|^(c|ctx|req|request)\.(req\.)?(param|query|header|get|formData|json|text|nextUrl)\(/,
+};
+
+/** Calls whose result carries no text of their argument. */
+const CLEAN =
+  /^(len|int|float|bool|ord|hash|id|isinstance|Number|parseInt|parseFloat|Boolean|BigInt|Math\.\w+|Date\.now|uuid\w*|uuid\.uuid\d|os\.path\.(exists|isfile|isdir|getsize|islink)|fs\.existsSync|typeof|new (Date|Set|Map)|encodeURIComponent|urllib\.parse\.quote(_plus)?|quote_plus|shlex\.quote|html\.escape|markupsafe\.escape|escapeHtml|mysql\.escape(Id)?|(\w+\.)*escape(Id|Literal|Identifier)?|DOMPurify\.sanitize|sanitizeHtml|sanitize\w*|validator\.\w+)$/;
+
+export interface Taint {
+  /** The node the expression's data comes from, or null where no source reaches it. */
+  sourceOf(expression: Node): Node | null;
+}
+
+export function taintOf(
+  sources: TaintSources,
+  bindings: Bindings,
+  language: Language,
+  sanitizers: RegExp | null,
+): Taint {
+  const seen = new Map<number, Node | null>();
+  const request = REQUEST[language === 'python' ? 'python' : 'javascript'];
+
+  function isSource(node: Node, text: string): boolean {
+    if (sources.request && text.length < 300 && request.test(text)) return true;
+    if (sources.text && text.length < 300 && sources.text.test(text)) return true;
+    if (sources.composed && isComposed(node, bindings, sources.composed)) return true;
+    if (sources.call) {
+      const call = asCall(node);
+      if (call && sources.call.test(call.callee)) return true;
+    }
+    return false;
+  }
+
+  function sourceOf(node: Node): Node | null {
+    const id = node.id();
+    const known = seen.get(id);
+    if (known !== undefined) return known;
+    seen.set(id, null); // a name that is assigned from itself
+    const found = compute(node);
+    seen.set(id, found);
+    return found;
+  }
+
+  function compute(node: Node): Node | null {
+    if (!node.isNamed() || isFunction(node)) return null;
+    const kind = String(node.kind());
+    const text = node.text().replace(/\s+/g, '').replaceAll('?.', '.');
+    const call = asCall(node);
+    if (call && (CLEAN.test(call.callee) || sanitizers?.test(call.callee))) return null;
+    if (isSource(node, text)) return node;
+    if (kind === 'comparison_operator' || kind === 'not_operator' || kind === 'comment') return null;
+    if (kind === 'binary_expression' && /^([=!]==?|[<>]=?|in|instanceof)$/.test(node.field('operator')?.text() ?? ''))
+      return null;
+    if (kind === 'unary_expression' && /^(typeof|!)/.test(text)) return null;
+    if (isIdentifier(node)) {
+      if (kind === 'property_identifier') return null;
+      if (sources.parameters && bindings.isParameter(node)) return node;
+      for (const value of bindings.valuesOf(node)) {
+        const found = sourceOf(value);
+        if (found) return found;
+      }
+      return null;
+    }
+    if (kind === 'member_expression' || kind === 'attribute') {
+      const object = node.field('object');
+      return object ? sourceOf(object) : null;
+    }
+    if (kind === 'subscript_expression' || kind === 'subscript') {
+      const object = node.field('object') ?? node.field('value');
+      return object ? sourceOf(object) : null;
+    }
+    if (call) {
+      // A method's result carries its receiver; any call's result carries its arguments.
+      const receiver = call.calleeNode.field('object');
+      const fromReceiver = receiver ? sourceOf(receiver) : null;
+      if (fromReceiver) return fromReceiver;
+      for (const argument of call.args) {
+        const found = sourceOf(argument.value);
+        if (found) return found;
+      }
+      return null;
+    }
+    if (kind === 'ternary_expression' || kind === 'conditional_expression') {
+      const children = node.namedChildren();
+      const branches = kind === 'ternary_expression' ? children.slice(1) : [children[0], children[2]];
+      for (const branch of branches) {
+        const found = branch ? sourceOf(branch) : null;
+        if (found) return found;
+      }
+      return null;
+    }
+    if (kind === 'pair') {
+      const value = node.field('value');
+      return value ? sourceOf(value) : null;
+    }
+    for (const child of node.namedChildren()) {
+      const found = sourceOf(child);
+      if (found) return found;
+    }
+    return null;
+  }
+
+  return { sourceOf };
+}
+
+interface Pieces {
+  fixed: string;
+  varying: Node[];
+}
+
+/**
+ * Takes a text-building expression apart: concatenation, template literal, f-string, `%`, `.format`, `.join`, `.concat`.
+ * Null where the expression builds no text.
+ */
+export function piecesOf(node: Node, bindings: Bindings, depth = 0): Pieces | null {
+  if (depth > 12) return null;
+  const kind = String(node.kind());
+  if (kind === 'parenthesized_expression' || kind === 'await' || kind === 'await_expression') {
+    const inner = node.namedChildren()[0];
+    return inner ? piecesOf(inner, bindings, depth + 1) : null;
+  }
+  const pieces: Pieces = { fixed: '', varying: [] };
+  if (kind === 'template_string' || kind === 'string' || kind === 'concatenated_string') {
+    for (const child of node.namedChildren()) {
+      const part = String(child.kind());
+      if (part === 'template_substitution' || part === 'interpolation') {
+        const inner = child.namedChildren()[0];
+        if (inner) add(pieces, inner, bindings, depth + 1);
+      } else if (part === 'string' || part === 'concatenated_string') {
+        const inner = piecesOf(child, bindings, depth + 1);
+        if (inner) merge(pieces, inner);
+      } else if (part !== 'string_start' && part !== 'string_end') pieces.fixed += child.text();
+    }
+    return pieces;
+  }
+  if (kind === 'binary_expression' || kind === 'binary_operator') {
+    const operator = node.field('operator')?.text();
+    const left = node.field('left');
+    const right = node.field('right');
+    if (!left || !right || (operator !== '+' && operator !== '%')) return null;
+    if (operator === '%') {
+      const fixed = literalText(left) ?? bindings.textOf(left);
+      if (fixed === null || language(node) !== 'python') return null;
+      pieces.fixed = fixed;
+      add(pieces, right, bindings, depth + 1);
+      return pieces;
+    }
+    add(pieces, left, bindings, depth + 1);
+    add(pieces, right, bindings, depth + 1);
+    return pieces;
+  }
+  const call = asCall(node);
+  const receiver = call?.calleeNode.field('object');
+  if (call && receiver && /\.(format|concat)$/.test(call.callee)) {
+    const fixed = bindings.textOf(receiver);
+    if (fixed === null) return null;
+    pieces.fixed = fixed;
+    for (const argument of call.args) add(pieces, argument.value, bindings, depth + 1);
+    return pieces;
+  }
+  if (call && receiver && /\.join$/.test(call.callee) && !/path/i.test(call.callee)) {
+    for (const part of [receiver, ...call.args.map((argument) => argument.value)]) {
+      for (const element of /^(array|list|tuple)$/.test(String(part.kind())) ? part.namedChildren() : [part]) {
+        add(pieces, element, bindings, depth + 1);
+      }
+    }
+    return pieces;
+  }
+  return null;
+}
+
+function language(node: Node): 'python' | 'other' {
+  return node.kind() === 'binary_operator' ? 'python' : 'other';
+}
+
+function merge(into: Pieces, from: Pieces): void {
+  into.fixed += from.fixed;
+  into.varying.push(...from.varying);
+}
+
+function add(pieces: Pieces, node: Node, bindings: Bindings, depth = 0): void {
+  const text = bindings.textOf(node);
+  if (text !== null) {
+    pieces.fixed += text;
+    return;
+  }
+  const inner = piecesOf(node, bindings, depth + 1);
+  if (inner) {
+    merge(pieces, inner);
+    return;
+  }
+  // A name for text that was put together earlier counts with its pieces.
+  if (node.kind() === 'identifier' && depth < 10 && !bindings.isParameter(node)) {
+    const values = bindings.valuesOf(node);
+    if (values.length > 0) {
+      for (const value of values) add(pieces, value, bindings, depth + 1);
+      return;
+    }
+  }
+  pieces.fixed += ' ';
+  if (!isHarmless(node, bindings)) pieces.varying.push(node);
+}
+
+/** Pieces that cannot carry an attacker's text: constants, numbers, placeholders, escaped values. */
+function isHarmless(node: Node, bindings: Bindings): boolean {
+  if (bindings.isConstant(node)) return true;
+  const text = node.text().replace(/\s+/g, '');
+  if (/^[A-Z][A-Z0-9_]*(\.[A-Za-z_]\w*)*$/.test(text)) return true; // NAMES_LIKE_THIS are constants by convention
+  if (/\(\)=>['"`](\?|\$\d)['"`]|\bfill\(['"`]\?['"`]\)|['"](\?|%s),?['"]\]?\*len|['"](\?|%s)['"]for\w+in/.test(text))
+    return true;
+  if (/\.(length|size|count|lineno)$/.test(text)) return true;
+  const call = asCall(node);
+  if (call && CLEAN.test(call.callee)) return true;
+  if (call && /\.join$/.test(call.callee) && call.args.length <= 1) {
+    const joined = [call.calleeNode.field('object'), ...call.args.map((argument) => argument.value)];
+    return joined.every(
+      (part) =>
+        !part ||
+        bindings.isConstant(part) ||
+        (part.kind() !== 'identifier' && isHarmlessInside(part)) ||
+        namesHarmless(part, bindings),
+    );
+  }
+  return false;
+}
+
+function isHarmlessInside(node: Node): boolean {
+  return /=>\s*['"`](\?|\$)|['"](\?|%s)['"]/.test(node.text());
+}
+
+function namesHarmless(node: Node, bindings: Bindings): boolean {
+  if (node.kind() !== 'identifier') return false;
+  const values = bindings.valuesOf(node);
+  return values.length > 0 && values.every((value) => isHarmlessInside(value));
+}
+
+/** Whether the expression is text put together from at least one varying piece, with fixed pieces matching `fixed`. */
+export function isComposed(node: Node, bindings: Bindings, fixed: RegExp): boolean {
+  let pieces = piecesOf(node, bindings);
+  if (node.kind() === 'identifier' && !bindings.isParameter(node) && bindings.valuesOf(node).length > 1) {
+    // Text that grows by `+=`.
+    pieces = { fixed: '', varying: [] };
+    add(pieces, node, bindings);
+  }
+  return pieces !== null && pieces.varying.length > 0 && fixed.test(pieces.fixed);
+}

@@ -158,8 +158,18 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     return null;
   }
 
-  function isConstant(expression: Node, depth = 0): boolean {
-    if (depth > 12) return false;
+  const constant = new Map<number, boolean>();
+
+  function isConstant(expression: Node): boolean {
+    const known = constant.get(expression.id());
+    if (known !== undefined) return known;
+    constant.set(expression.id(), false); // a name that is assigned from itself
+    const value = computeConstant(expression);
+    constant.set(expression.id(), value);
+    return value;
+  }
+
+  function computeConstant(expression: Node): boolean {
     const kind = String(expression.kind());
     if (literalText(expression) !== null) return true;
     if (/^(number|integer|float|true|false|null|none|undefined|number_literal|char_literal|regex|bytes)$/.test(kind))
@@ -167,7 +177,7 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     if (kind === 'identifier') {
       if (isParameter(expression)) return false;
       const values = valuesOf(expression);
-      return values.length > 0 && values.every((value) => isConstant(value, depth + 1));
+      return values.length > 0 && values.every((value) => isConstant(value));
     }
     if (
       /^(binary_operator|binary_expression|parenthesized_expression|list|tuple|array|unary_operator|unary_expression|as_expression|argument_list|arguments)$/.test(
@@ -175,12 +185,12 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
       )
     ) {
       const parts = expression.namedChildren().filter((child) => !/type/.test(String(child.kind())));
-      return parts.length > 0 && parts.every((part) => isConstant(part, depth + 1));
+      return parts.length > 0 && parts.every((part) => isConstant(part));
     }
     if (kind === 'call' || kind === 'call_expression' || kind === 'new_expression') {
       const callee = (expression.field('function') ?? expression.field('constructor'))?.text() ?? '';
       const args = expression.field('arguments')?.namedChildren() ?? [];
-      const argsConstant = args.every((arg) => isConstant(arg, depth + 1));
+      const argsConstant = args.every((arg) => isConstant(arg));
       // `bytes(16)`, `Buffer.alloc(16)` and `new Uint8Array(16)` are all zero.
       if (
         /^(bytes|bytearray|bytes\.fromhex|Buffer\.from|Buffer\.alloc|Uint8Array|binascii\.unhexlify|unhexlify|base64\.b64decode|b64decode|CryptoJS\.enc\.\w+\.parse|str|Path|pathlib\.Path)$/.test(
@@ -191,7 +201,7 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
       }
       if (/\.(encode|decode|repeat|toString)$/.test(callee)) {
         const receiver = expression.field('function')?.field('object');
-        return receiver !== null && receiver !== undefined && isConstant(receiver, depth + 1) && argsConstant;
+        return receiver !== null && receiver !== undefined && isConstant(receiver) && argsConstant;
       }
     }
     return false;

@@ -126,6 +126,8 @@ export function taintOf(
 
 interface Pieces {
   fixed: string;
+  /** Names still to be followed; hostile code can make their number grow without bound. */
+  budget: number;
   varying: Node[];
 }
 
@@ -133,14 +135,14 @@ interface Pieces {
  * Takes a text-building expression apart: concatenation, template literal, f-string, `%`, `.format`, `.join`, `.concat`.
  * Null where the expression builds no text.
  */
-export function piecesOf(node: Node, bindings: Bindings, depth = 0): Pieces | null {
+export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500): Pieces | null {
   if (depth > 12) return null;
   const kind = String(node.kind());
   if (kind === 'parenthesized_expression' || kind === 'await' || kind === 'await_expression') {
     const inner = node.namedChildren()[0];
-    return inner ? piecesOf(inner, bindings, depth + 1) : null;
+    return inner ? piecesOf(inner, bindings, depth + 1, budget) : null;
   }
-  const pieces: Pieces = { fixed: '', varying: [] };
+  const pieces: Pieces = { fixed: '', budget, varying: [] };
   if (kind === 'template_string' || kind === 'string' || kind === 'concatenated_string') {
     for (const child of node.namedChildren()) {
       const part = String(child.kind());
@@ -148,7 +150,7 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0): Pieces | nu
         const inner = child.namedChildren()[0];
         if (inner) add(pieces, inner, bindings, depth + 1);
       } else if (part === 'string' || part === 'concatenated_string') {
-        const inner = piecesOf(child, bindings, depth + 1);
+        const inner = piecesOf(child, bindings, depth + 1, pieces.budget);
         if (inner) merge(pieces, inner);
       } else if (part !== 'string_start' && part !== 'string_end') pieces.fixed += child.text();
     }
@@ -196,16 +198,18 @@ function language(node: Node): 'python' | 'other' {
 
 function merge(into: Pieces, from: Pieces): void {
   into.fixed += from.fixed;
+  into.budget = Math.min(into.budget, from.budget);
   into.varying.push(...from.varying);
 }
 
 function add(pieces: Pieces, node: Node, bindings: Bindings, depth = 0): void {
+  if (pieces.budget-- <= 0) return;
   const text = bindings.textOf(node);
   if (text !== null) {
     pieces.fixed += text;
     return;
   }
-  const inner = piecesOf(node, bindings, depth + 1);
+  const inner = piecesOf(node, bindings, depth + 1, pieces.budget);
   if (inner) {
     merge(pieces, inner);
     return;
@@ -260,7 +264,7 @@ export function isComposed(node: Node, bindings: Bindings, fixed: RegExp): boole
   let pieces = piecesOf(node, bindings);
   if (node.kind() === 'identifier' && !bindings.isParameter(node) && bindings.valuesOf(node).length > 1) {
     // Text that grows by `+=`.
-    pieces = { fixed: '', varying: [] };
+    pieces = { fixed: '', budget: 500, varying: [] };
     add(pieces, node, bindings);
   }
   return pieces !== null && pieces.varying.length > 0 && fixed.test(pieces.fixed);

@@ -1,4 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs';
+import { SPARE_PROCESSES } from './process-cgroup.ts';
 import type { Toolchains } from './toolchains.ts';
 import type { Limits } from './workspace.ts';
 
@@ -79,12 +80,11 @@ export function bubblewrapArguments(view: SandboxView, limits: Limits, command: 
 /**
  * Limits the kernel keeps by itself, per process, as a second line behind the watching from outside. Inside, because
  * RLIMIT_NPROC counts the processes of a user in the user namespace it is set in (user_namespaces(7)); the kernel does not apply
- * it to user 0, so under root only the count from outside holds. RLIMIT_DATA and not RLIMIT_AS: WebAssembly in Node
+ * it to user 0, for whom a control group does the same where one can be had. RLIMIT_DATA and not RLIMIT_AS: WebAssembly in Node
  * reserves address space by the terabyte.
  */
 function resourceLimits(limits: Limits): string[] {
-  const spare = 8;
-  const processes = limits.processes + spare;
+  const processes = limits.processes + SPARE_PROCESSES;
   const dataBytes = dataLimitBytes(limits);
   // One file may just pass the limit, so that it is the limit that ends the command and is named.
   const fileBytes = limits.diskBytes + 2 ** 20;

@@ -3,7 +3,7 @@ import type { Copy, Origin } from './copy.ts';
 import { SandboxError } from './problem.ts';
 import type { Runner } from './runner.ts';
 import { type Attach, supervise } from './supervise.ts';
-import { removeHostileTree } from './work-directory.ts';
+import { removeCopy } from './work-directory.ts';
 import type { CommandResult, FileEdit, RunOptions, Session, Workspace } from './workspace.ts';
 import { writeEdits } from './write-edits.ts';
 
@@ -51,7 +51,7 @@ export class CopyWorkspace implements Workspace {
     this.#closed ??= (async () => {
       this.#closing.abort();
       await this.#last;
-      await removeHostileTree(this.#copy.directory);
+      await removeCopy(this.#copy.directory);
       this.#onClosed();
     })();
     return this.#closed;
@@ -78,8 +78,7 @@ export class CopyWorkspace implements Workspace {
         limits,
         signal: signal === undefined ? closing : AbortSignal.any([signal, closing]),
         diskUsage: () => this.#copy.diskUsage(),
-        kill: prepared.kill,
-        ...(prepared.sweep && { sweep: prepared.sweep }),
+        ...prepared,
       },
       attach,
     );

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataLimitBytes } from './bubblewrap.ts';
 import { SCRATCH } from './overlay.ts';
+import { confinement } from './process-cgroup.ts';
 import { childPids } from './process-tree.ts';
 import type { Runner } from './runner.ts';
 import type { Launch } from './supervise.ts';
@@ -91,6 +92,7 @@ export function plainRunner(environment: Readonly<Record<string, string>>): Runn
       return {
         launch: plainLaunch(copy.directory, copy.root, own, limits, command, apart),
         ran: () => true,
+        ...confinement(copy.directory, limits),
         kill: (child) => killPlain(child, copy.directory),
         sweep: () => sweepPlain(copy.directory),
       };

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { bubblewrapArguments } from './bubblewrap.ts';
 import { SCRATCH } from './overlay.ts';
+import { confinement } from './process-cgroup.ts';
 import type { Runner } from './runner.ts';
 import { commandRan, killNamespace, sandboxLaunch } from './sandbox-launch.ts';
 import type { Toolchains } from './toolchains.ts';
@@ -31,6 +32,7 @@ export function sandboxedRunner(setting: SandboxSetting): Runner {
       return {
         launch: sandboxLaunch(copy.directory, args, { apart, seccompFile: setting.seccompFile }),
         ran: commandRan,
+        ...confinement(copy.directory, limits),
         kill: killNamespace,
       };
     },

@@ -8,9 +8,11 @@ import type { CommandResult, Limits } from './workspace.ts';
 
 const FIRST_SAMPLE_MS = 20;
 const SAMPLE_INTERVAL_MS = 50;
-/** Sampling gets at most one part in this many of one core. */
-const SAMPLE_SHARE = 20;
 const DISK_INTERVAL_MS = 250;
+/** Looking that takes long is done less often, down to these. */
+const LOOK_SHARE = 20;
+const SAMPLE_INTERVAL_MAX_MS = 250;
+const DISK_INTERVAL_MAX_MS = 2_000;
 /** Between asking the namespace's first process to go and killing bubblewrap itself. */
 const STUBBORN_MS = 2_000;
 
@@ -30,6 +32,8 @@ export interface Supervision {
   readonly diskUsage: () => Promise<number>;
   /** Ends a command that is still running, and everything it started. */
   readonly kill: (child: ChildProcess) => void;
+  /** Called with the process before it can have started others. */
+  readonly confine?: (pid: number) => void;
   /** Ends what the command left behind. Not needed where a PID namespace ends with it. */
   readonly sweep?: () => void;
 }
@@ -49,7 +53,7 @@ export type Attach = (streams: { readonly stdin: Writable; readonly stdout: Read
  */
 export function supervise(
   launch: Launch,
-  { limits, signal, diskUsage, kill, sweep }: Supervision,
+  { limits, signal, diskUsage, kill, confine, sweep }: Supervision,
   attach?: Attach,
 ): Promise<Supervised> {
   const { promise, resolve, reject } = Promise.withResolvers<Supervised>();
@@ -78,7 +82,10 @@ export function supervise(
     detached: true,
     stdio: [attach === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', launch.statusPipe ? 'pipe' : 'ignore'],
   });
-  if (child.pid !== undefined) yieldToLathe(child.pid);
+  if (child.pid !== undefined) {
+    confine?.(child.pid);
+    yieldToLathe(child.pid);
+  }
 
   const end = (reason: CommandResult['ending']): void => {
     if (closed || ending !== 'exited') return;
@@ -104,13 +111,14 @@ export function supervise(
     if (memoryBytes > limits.memoryBytes) end('memory');
     else if (tasks > limits.processes) end('processes');
     const tookMs = performance.now() - before;
-    sampleTimer = setTimeout(sample, Math.max(SAMPLE_INTERVAL_MS, tookMs * SAMPLE_SHARE));
+    sampleTimer = setTimeout(sample, clamp(tookMs * LOOK_SHARE, SAMPLE_INTERVAL_MS, SAMPLE_INTERVAL_MAX_MS));
   };
   const measureDisk = async (): Promise<void> => {
     const before = performance.now();
     if ((await diskUsage()) > limits.diskBytes) end('disk');
     const tookMs = performance.now() - before;
-    if (!closed) diskTimer = setTimeout(measureDisk, Math.max(DISK_INTERVAL_MS, tookMs * SAMPLE_SHARE));
+    if (!closed)
+      diskTimer = setTimeout(measureDisk, clamp(tookMs * LOOK_SHARE, DISK_INTERVAL_MS, DISK_INTERVAL_MAX_MS));
   };
   const cancel = (): void => end('cancelled');
 
@@ -166,6 +174,10 @@ function yieldToLathe(pid: number): void {
   } catch {
     // It has ended already, or this is no Linux: neither matters for what the command may do.
   }
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value));
 }
 
 function signalNumber(name: NodeJS.Signals | null): number {

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { chmod, lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { SandboxError } from './problem.ts';
+import { removeProcessCgroup } from './process-cgroup.ts';
 
 /**
  * Layout of a work directory, one for each run:
@@ -52,6 +53,7 @@ export async function listWorkDirectories(root: string): Promise<WorkDirectory[]
 /** Removes a work directory with everything in it, and refuses anything else. A missing one counts as removed. */
 export async function removeWorkDirectory(path: string): Promise<void> {
   if (!(await exists(path))) return;
+  path = await realpath(path);
   if (!(await readMarker(path))) {
     throw new SandboxError(
       'LATHE_WORK_DIRECTORY',
@@ -61,10 +63,18 @@ export async function removeWorkDirectory(path: string): Promise<void> {
       },
     );
   }
+  const copies = join(path, 'copies');
+  for (const name of await readdir(copies).catch(() => [])) await removeCopy(join(copies, name));
   // The marker goes last: what a crash leaves half removed can still be recognised.
   for (const name of await readdir(path)) if (name !== MARKER) await removeHostileTree(join(path, name));
   await rm(join(path, MARKER), { force: true });
   await rm(path, { recursive: true, force: true });
+}
+
+/** Removes one copy, in which nothing runs any more. */
+export async function removeCopy(directory: string): Promise<void> {
+  removeProcessCgroup(directory);
+  await removeHostileTree(directory);
 }
 
 /** Removes a tree whose contents a candidate chose: unreadable directories, paths beyond PATH_MAX. Follows no link. */

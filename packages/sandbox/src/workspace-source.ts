@@ -12,7 +12,7 @@ import type { Runner } from './runner.ts';
 import { sandboxedRunner } from './sandboxed-runner.ts';
 import { seccompFilter } from './seccomp.ts';
 import { findToolchains, installationOf, type Toolchains } from './toolchains.ts';
-import { createWorkDirectory, removeHostileTree } from './work-directory.ts';
+import { createWorkDirectory, removeCopy, removeHostileTree } from './work-directory.ts';
 import type { Access, Workspace, WorkspaceSource } from './workspace.ts';
 import { copyIncluded, includedFiles } from './worktree-include.ts';
 
@@ -97,7 +97,7 @@ class CopySource implements WorkspaceSource {
       );
     }
     const directory = join(this.#copies, id);
-    await removeHostileTree(directory);
+    await removeCopy(directory);
     const copy = await makeCopy(this.#strategy, directory, this.#origin);
     const workspace = new CopyWorkspace(copy, this.#origin, this.#runner, this.#excludeRules, () =>
       this.#open.delete(workspace),

@@ -12,12 +12,18 @@ import type { Session } from './session.ts';
  * Turns a proposal into a recorded candidate: scope, commit, events. The commit and its ref come first and carry the
  * whole event in their message; only then is the event stored. A process that dies in between leaves a ref without
  * an event, which `adoptRecorded` picks up.
+ *
+ * Returns the edits that were recorded; null where there are none, and the candidate has no commit.
  */
-export async function takeProposal(session: Session, proposal: Proposal, model: string): Promise<void> {
+export async function takeProposal(
+  session: Session,
+  proposal: Proposal,
+  model: string,
+): Promise<readonly FileEdit[] | null> {
   const made = madeEvent(proposal, model, session.now());
   if (proposal.outcome !== 'made') {
     await session.append(made);
-    return;
+    return null;
   }
   const { allowed, reverted } = enforceScope(session.state.started.task, proposal.edits);
   const message = commitMessage(session.runId, { made, reverted: reverted.map(({ path }) => path) });
@@ -27,15 +33,12 @@ export async function takeProposal(session: Session, proposal: Proposal, model: 
   const takenBack = [...reverted, ...refused];
   if (recorded === null) {
     await session.append({ ...made, outcome: 'invalid', reason: nothingLeft(takenBack) });
-    return;
+    return null;
   }
   await session.append(made);
-  await appendRecorded(
-    session,
-    index,
-    recorded,
-    takenBack.map(({ path }) => path),
-  );
+  const paths = takenBack.map(({ path }) => path);
+  await appendRecorded(session, index, recorded, paths);
+  return recorded.edits;
 }
 
 /** Stores the events of a candidate whose ref is there though its events are not. True where there is such a ref. */
@@ -80,7 +83,9 @@ function nothingLeft(takenBack: readonly { path: string; why: string }[]): strin
 export async function inspectCandidate(
   session: Session,
   candidate: CandidateState,
-  base: () => Promise<readonly BaseCheck[]>,
+  /** What its commit changes, where that is known already. */
+  edits: readonly FileEdit[] | null,
+  base: readonly BaseCheck[],
 ): Promise<void> {
   const startedMs = session.now();
   const finish = (status: CandidateStatus, reason: string | null) =>
@@ -88,18 +93,18 @@ export async function inspectCandidate(
   try {
     const commit = candidate.recorded?.commit;
     if (commit === undefined) throw new Error(`internal: ${candidate.id} is not recorded`);
-    const recorded = await session.parts.recorder.findCandidate(session.runId, candidate.index, session.baseCommit);
-    if (recorded === null) {
+    const changes = edits ?? (await recordedEdits(session, candidate.index));
+    if (changes === null) {
       await finish('error', `its commit ${commit} is no longer in the repository`);
       return;
     }
-    const rejected = await passGates(session, candidate, commit, recorded.edits);
+    const rejected = await passGates(session, candidate, commit, changes);
     if (session.signal.aborted) return;
     if (rejected !== null) {
       await finish('invalid', rejected);
       return;
     }
-    await checkInCopy(session, candidate, recorded.edits, await base());
+    await checkInCopy(session, candidate, changes, base);
     const verdict = verdictOf(candidate, session.state.started.task.checks.length);
     if (verdict !== null) await finish(verdict.status, verdict.reason);
   } catch (error) {
@@ -108,7 +113,15 @@ export async function inspectCandidate(
   }
 }
 
-/** Runs the gates that have no event yet; a reason to reject the candidate, or null. */
+async function recordedEdits(session: Session, index: number): Promise<readonly FileEdit[] | null> {
+  const { runId, baseCommit, parts } = session;
+  return (await parts.recorder.findCandidate(runId, index, baseCommit))?.edits ?? null;
+}
+
+/**
+ * A reason to reject the candidate, or null. After a crash gates look again, since the record of their findings does not
+ * hold their verdict; what is recorded already is not recorded twice.
+ */
 async function passGates(
   session: Session,
   candidate: CandidateState,
@@ -119,17 +132,18 @@ async function passGates(
   const trees = { base: recorder.treeAt(session.baseCommit), candidate: recorder.treeAt(commit) };
   for (const gate of gates) {
     if (session.signal.aborted) return null;
-    if (candidate.gated.some((event) => event.gate === gate.name)) continue;
     const result = await gate.inspect({ ...trees, edits, signal: session.signal });
+    if (!candidate.gated.some((event) => event.gate === gate.name)) {
+      await session.append({
+        type: 'candidate-gated',
+        atMs: session.now(),
+        index: candidate.index,
+        gate: gate.name,
+        findings: [...result.findings],
+        notLookedFor: [...result.notLookedFor],
+      });
+    }
     if (result.reject !== null) return `${gate.name}: ${result.reject}`;
-    await session.append({
-      type: 'candidate-gated',
-      atMs: session.now(),
-      index: candidate.index,
-      gate: gate.name,
-      findings: [...result.findings],
-      notLookedFor: [...result.notLookedFor],
-    });
   }
   return null;
 }

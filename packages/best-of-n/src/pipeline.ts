@@ -1,4 +1,4 @@
-import type { BaseCheck, Proposal } from '@lathe/protocol';
+import type { BaseCheck, FileEdit, Proposal } from '@lathe/protocol';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { checkBase } from './base-check.ts';
 import { finishCandidate, inspectCandidate, takeProposal } from './candidate.ts';
@@ -42,14 +42,15 @@ export class Pipeline {
       if (recorded === null || finished === null || finished.sameAs !== null) continue;
       this.#heads.set(recorded.fingerprint, { index, verdict: Promise.resolve() });
     }
-    for (const { index, finished } of candidates) if (finished === null) this.#track(() => this.#conclude(index));
+    for (const { index, finished } of candidates) if (finished === null) this.#track(() => this.#conclude(index, null));
   }
 
   take(proposal: Proposal, model: string): void {
     this.#taken += 1;
     this.#track(async () => {
+      let edits: readonly FileEdit[] | null = null;
       try {
-        await takeProposal(this.#session, proposal, model);
+        edits = await takeProposal(this.#session, proposal, model);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         // Only where the proposal itself is the trouble: a store that fails does so here again, and ends the run.
@@ -60,7 +61,7 @@ export class Pipeline {
           await this.#session.append(madeEvent(failed, model, this.#session.now()));
         }
       }
-      await this.#conclude(proposal.index);
+      await this.#conclude(proposal.index, edits);
     });
   }
 
@@ -82,7 +83,7 @@ export class Pipeline {
     );
   }
 
-  async #conclude(index: number): Promise<void> {
+  async #conclude(index: number, edits: readonly FileEdit[] | null): Promise<void> {
     const candidate = this.#session.state.candidates.get(index);
     if (candidate === undefined || candidate.finished !== null) return;
     const { made, recorded } = candidate;
@@ -100,14 +101,15 @@ export class Pipeline {
       await this.#concludeLike(head.index, index);
       return;
     }
-    const verdict = this.#limit(() => this.#inspect(candidate));
+    const verdict = this.#limit(() => this.#inspect(candidate, edits));
     this.#heads.set(recorded.fingerprint, { index, verdict });
     await verdict;
   }
 
-  async #inspect(candidate: CandidateState): Promise<void> {
+  async #inspect(candidate: CandidateState, edits: readonly FileEdit[] | null): Promise<void> {
     if (this.#session.signal.aborted) return;
-    await inspectCandidate(this.#session, candidate, () => this.#baseChecks());
+    const base = await this.#baseChecks();
+    await inspectCandidate(this.#session, candidate, edits, base);
   }
 
   async #concludeLike(head: number, index: number): Promise<void> {

@@ -94,11 +94,15 @@ function spentUsd(state: RunState): number {
   return [...state.candidates.values()].reduce((sum, { made }) => sum + made.costUsd, 0);
 }
 
+/** Timers beyond this fire at once; nobody waits 24 days for a run. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 function startDeadline(session: Session): { passed: () => boolean; clear: () => void } {
   const { maxSeconds } = session.state.started.options;
   let passed = false;
   if (maxSeconds === null) return { passed: () => false, clear: () => undefined };
   const leftMs = Math.max(0, maxSeconds * 1000 - session.state.earlier.durationMs);
+  if (leftMs > LONGEST_TIMER_MS) return { passed: () => false, clear: () => undefined };
   const timer = setTimeout(() => {
     passed = true;
     session.stop(new Error('the time of the run is up'));
@@ -109,9 +113,9 @@ function startDeadline(session: Session): { passed: () => boolean; clear: () => 
 /** Returns the makers' problem where all of them failed as a whole and made nothing, else null. */
 async function makeAndCheck(session: Session, budget: RunBudget): Promise<unknown> {
   await adoptAll(session);
+  const jobs = byMaker(session);
   const pipeline = new Pipeline(session);
   pipeline.goOn();
-  const jobs = byMaker(session);
   const made = await Promise.all(jobs.map((job) => makeWith(session, job, budget, pipeline)));
   const failures = made.filter((one) => one !== null);
   const [failure] = failures;

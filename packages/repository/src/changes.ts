@@ -56,7 +56,7 @@ export async function editsBetween(
   return (await Promise.all(edits)).filter((edit) => edit !== null);
 }
 
-/** Files and lines changed; a binary file counts as a file without lines. */
+/** Size of a change: a binary file counts as a file without lines. */
 export async function diffSize(from: string, to: string, options: GitOptions): Promise<DiffSize> {
   const { stdout } = await git(['diff-tree', '-r', '-z', '--numstat', '--no-renames', from, to], options);
   const size = { files: 0, added: 0, deleted: 0 };

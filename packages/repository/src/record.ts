@@ -51,28 +51,31 @@ export async function recordCandidate(
   location: Location,
   reader: ObjectReader,
 ): Promise<RecordOutcome> {
-  const earlier = await findCandidate(request.runId, request.index, request.baseCommit, location, reader);
-  if (earlier !== null) return { recorded: earlier, refused: [] };
+  const { runId, index, baseCommit, message } = request;
   const options: GitOptions = { cwd: location.root };
-  const { accepted, refused } = admissible(request.edits, await treeEntries(request.baseCommit, options));
+  const find = () => findCandidate(runId, index, baseCommit, location, reader);
+  const [earlier, base] = await Promise.all([find(), treeEntries(baseCommit, options)]);
+  if (earlier !== null) return { recorded: earlier, refused: [] };
+  const { accepted, refused } = admissible(request.edits, base);
   if (accepted.length === 0) return { recorded: null, refused };
 
-  const tree = await withTemporaryFolder(join(location.latheDir, 'tmp'), (folder) =>
-    treeWithEdits(request.baseCommit, accepted, folder, options),
-  );
-  if (tree === (await gitText(['rev-parse', `${request.baseCommit}^{tree}`], options))) {
-    return { recorded: null, refused };
-  }
-  const commit = await commitTree({ tree, parents: [request.baseCommit], message: request.message }, options);
-  const ref = candidateRef(request.runId, request.index);
-  // The empty old value means: only if there is no such ref yet.
-  await git(['update-ref', '--no-deref', ref, commit, ''], options).catch(async (error: unknown) => {
+  const [tree, baseTree] = await Promise.all([
+    withTemporaryFolder(join(location.latheDir, 'tmp'), (folder) =>
+      treeWithEdits(baseCommit, accepted, folder, options),
+    ),
+    gitText(['rev-parse', `${baseCommit}^{tree}`], options),
+  ]);
+  if (tree === baseTree) return { recorded: null, refused };
+  const commit = await commitTree({ tree, parents: [baseCommit], message }, options);
+  const ref = candidateRef(runId, index);
+  try {
+    // The empty old value means: only if there is no such ref yet.
+    await git(['update-ref', '--no-deref', ref, commit, ''], options);
+  } catch (error) {
     if (!(error instanceof GitFailure) || !error.stderr.includes('already exists')) throw error;
-  });
-  return {
-    recorded: await findCandidate(request.runId, request.index, request.baseCommit, location, reader),
-    refused,
-  };
+    return { recorded: await find(), refused };
+  }
+  return { recorded: await describe({ ref, commit, message }, baseCommit, reader, options), refused };
 }
 
 /** The recorded candidate of a run at an index, or null. */
@@ -89,11 +92,22 @@ export async function findCandidate(
   const text = found.stdout.toString('utf8');
   if (text === '') return null;
   const commit = text.slice(0, text.indexOf('\0'));
+  // for-each-ref ends its line, as a commit ends its message.
+  const message = text.slice(commit.length + 1, -1);
+  return describe({ ref, commit, message }, baseCommit, reader, options);
+}
+
+async function describe(
+  { ref, commit, message }: { ref: string; commit: string; message: string },
+  baseCommit: string,
+  reader: ObjectReader,
+  options: GitOptions,
+): Promise<RecordedCandidate> {
   const [diff, edits] = await Promise.all([
     diffSize(baseCommit, commit, options),
     editsBetween(baseCommit, commit, reader, options),
   ]);
-  return { ref, commit, message: text.slice(commit.length + 1).replace(/\n$/, ''), diff, edits };
+  return { ref, commit, message: message.replace(/\n$/, ''), diff, edits };
 }
 
 async function treeWithEdits(
@@ -103,9 +117,11 @@ async function treeWithEdits(
   options: GitOptions,
 ): Promise<string> {
   const withIndex: GitOptions = { ...options, env: { GIT_INDEX_FILE: join(folder, 'index') } };
-  await git(['read-tree', base], withIndex);
   const written = edits.filter((edit) => edit.content !== null);
-  const ids = written.length === 0 ? [] : await writeBlobs(written, folder, options);
+  const [ids] = await Promise.all([
+    written.length === 0 ? [] : writeBlobs(written, folder, options),
+    git(['read-tree', base], withIndex),
+  ]);
   const zero = '0'.repeat(base.length);
   // Deletions first, so that a file can take the place of a folder and the other way round.
   const lines = [

@@ -58,7 +58,8 @@ export function failureOf(error: unknown, endpoint: Endpoint, sent: ReadonlySet<
     return all('LATHE_MODEL_QUOTA', `${endpoint.model}: the account has no credit left (${reason})`, {
       remedy: `add credit to the account of ${endpoint.keyVariable}, or use another model`,
     });
-  if (status === 401 || status === 403) return refusedKey(endpoint, status);
+  if (status === 401 || status === 403 || /api[_ ]key (not valid|invalid)|API_KEY_INVALID/i.test(words))
+    return refusedKey(endpoint, status);
   if (
     status === 404 ||
     /model_not_found|model.{0,40}(not found|does not exist)|no such model|unknown model/i.test(words)

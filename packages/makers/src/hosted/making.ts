@@ -97,9 +97,9 @@ export class HostedMaking {
   #startOne(): boolean {
     const { abilities } = this.#parts;
     let size = Math.min(this.#pending.length, abilities.n);
-    // What is under way gives back what it does not use: a smaller request is no reason to hurry.
-    while (size > 1 && this.#maximumUsd(size) > this.#request.budget.availableUsd) size = Math.floor(size / 2);
+    while (size > 1 && this.#maximumUsd(size) > this.#request.budget.availableUsd) size -= 1;
     const maximumUsd = this.#maximumUsd(size);
+    // What is under way gives back what it does not use.
     if (maximumUsd > this.#request.budget.availableUsd && this.#running.size > 0) return false;
     const reservation = this.#request.budget.reserve(maximumUsd);
     if (reservation === null) return false;

@@ -20,7 +20,7 @@ export async function openModel(endpoint: Endpoint, abilities: Abilities): Promi
     }
     case 'anthropic': {
       const { createAnthropic } = await import('@ai-sdk/anthropic');
-      // An empty string would make the SDK look for a key by itself.
+      // Without a key the SDK would look for one in the process's own environment.
       const language = createAnthropic({ baseURL, apiKey: apiKey ?? 'none' })(modelName);
       return { language, optionsName: 'anthropic', convert: null };
     }

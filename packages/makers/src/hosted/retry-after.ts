@@ -8,6 +8,7 @@ export function retryAfterMs(headers: Readonly<Record<string, string>> | undefin
   const text = headers?.['retry-after']?.trim();
   if (text === undefined || text === '') return null;
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  const atMs = Date.parse(text);
+  // Every form of an HTTP date begins with the day of the week; Date.parse takes much else for a year.
+  const atMs = /^[A-Z][a-z]{2}/.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs);
 }

@@ -11,13 +11,14 @@ export interface Prefix {
   readonly values: readonly Float32Array[];
 }
 
-/** Last layer's answer for one token. */
-export interface TokenLogits {
-  readonly topLogits: Float32Array;
+/** The distribution of the token after one token. */
+export interface NextToken {
+  /** log p at temperature 1 of the most likely tokens, falling. */
+  readonly topLogProbabilities: Float32Array;
   readonly topTokens: BigInt64Array;
-  readonly logSumExp: number;
-  readonly temperedLogSumExp: number;
-  /** All logits of the vocabulary, by running the step once more: costly and seldom needed. */
+  /** log p of the most likely token at the temperature asked for. */
+  readonly temperedMaximum: number;
+  /** log p at temperature 1 of the whole vocabulary, by running the step once more: costly and seldom needed. */
   all(): Promise<Float32Array>;
 }
 
@@ -47,20 +48,20 @@ export class Evaluator {
   }
 
   /**
-   * Reads `tokens` behind `prefix`. Gives the longer prefix and, for each inverse temperature, the logits after the last
-   * token.
+   * Reads `tokens` behind `prefix`. Gives the longer prefix and, for each inverse temperature, what may come after the
+   * last token.
    */
   async extend(
     prefix: Prefix,
     tokens: readonly number[],
     inverseTemperatures: readonly number[],
-  ): Promise<{ prefix: Prefix; last: TokenLogits[] }> {
+  ): Promise<{ prefix: Prefix; last: NextToken[] }> {
     const rows = inverseTemperatures.map(() => tokens.length - 1);
-    const { feeds, run } = this.#prepare(prefix, null, tokens, 1, { rows, inverseTemperatures });
-    const results = await run([...DECODE_OUTPUTS]);
+    const { run } = this.#prepare(prefix, null, tokens, 1, { rows, inverseTemperatures });
+    const results = await run([...NEXT_TOKEN]);
     return {
       prefix: this.#grow(prefix, results.newKeysValues!.data as Float32Array, tokens.length),
-      last: tokenLogits(results, feeds, run),
+      last: nextTokens(results, run),
     };
   }
 
@@ -70,16 +71,21 @@ export class Evaluator {
       rows: targets.map((_, i) => i),
       inverseTemperatures: targets.map(() => 1),
     });
-    const results = await run(['newKeysValues', 'logits', 'logSumExp']);
-    const logits = results.logits!.data as Float32Array;
-    const totals = results.logSumExp!.data as Float32Array;
-    const { vocabSize } = this.#config;
+    const results = await run(['newKeysValues', 'logProbabilities']);
+    const all = results.logProbabilities!.data as Float32Array;
     return {
       prefix: this.#grow(prefix, results.newKeysValues!.data as Float32Array, tokens.length),
-      logProbabilities: targets.map((target, i) => logits[i * vocabSize + target]! - totals[i]!),
-      /** [targets, vocabSize] */
-      logits,
+      logProbabilities: targets.map((target, i) => all[i * this.#config.vocabSize + target]!),
     };
+  }
+
+  /** Logits [tokens, vocabSize] after each of the tokens. */
+  async logits(prefix: Prefix, tokens: readonly number[]): Promise<Float32Array> {
+    const { run } = this.#prepare(prefix, null, tokens, 1, {
+      rows: tokens.map((_, i) => i),
+      inverseTemperatures: tokens.map(() => 1),
+    });
+    return (await run(['logits'])).logits!.data as Float32Array;
   }
 
   /** Reads one token in each row behind the prefix and the row's own suffix, which grows by it. */
@@ -88,14 +94,14 @@ export class Evaluator {
     suffix: Suffix,
     tokens: readonly number[],
     inverseTemperatures: readonly number[],
-  ): Promise<TokenLogits[]> {
+  ): Promise<NextToken[]> {
     suffix.reserve();
     const rows = tokens.map((_, i) => i);
-    const { feeds, run } = this.#prepare(prefix, suffix, tokens, tokens.length, { rows, inverseTemperatures });
-    const results = await run([...DECODE_OUTPUTS]);
-    const logits = tokenLogits(results, feeds, run);
+    const { run } = this.#prepare(prefix, suffix, tokens, tokens.length, { rows, inverseTemperatures });
+    const results = await run([...NEXT_TOKEN]);
+    const next = nextTokens(results, run);
     suffix.append(results.newKeysValues!.data as Float32Array);
-    return logits;
+    return next;
   }
 
   suffix(rows: number): Suffix {
@@ -141,7 +147,7 @@ export class Evaluator {
       feeds[`suffixKeys.${layer}`] = float32(suffix?.keys[layer] ?? none, [G, rows, capacity, D]);
       feeds[`suffixValues.${layer}`] = float32(suffix?.values[layer] ?? none, [G, rows, capacity, D]);
     }
-    return { feeds, run: (fetch: readonly string[]) => this.#session.run(feeds, fetch) };
+    return { run: (fetch: readonly string[]) => this.#session.run(feeds, fetch) };
   }
 
   /** [nLayer · 2 · G, 1, T, D] behind each layer's [G, P, D]. */
@@ -168,29 +174,25 @@ export class Evaluator {
   }
 }
 
-const DECODE_OUTPUTS = ['newKeysValues', 'logSumExp', 'temperedLogSumExp', 'topLogits', 'topTokens'] as const;
+const NEXT_TOKEN = ['newKeysValues', 'topLogProbabilities', 'topTokens', 'temperedMaximum'] as const;
 
-function tokenLogits(
+function nextTokens(
   results: Record<string, Value>,
-  feeds: Record<string, Value>,
   run: (fetch: readonly string[]) => Promise<Record<string, Value>>,
-): TokenLogits[] {
-  const topLogits = results.topLogits!.data as Float32Array;
-  const topTokens = results.topTokens!.data as BigInt64Array;
-  const logSumExp = results.logSumExp!.data as Float32Array;
-  const tempered = results.temperedLogSumExp!.data as Float32Array;
-  const count = results.topLogits!.dims[1]!;
+): NextToken[] {
+  const values = results.topLogProbabilities!.data as Float32Array;
+  const tokens = results.topTokens!.data as BigInt64Array;
+  const temperedMaximum = results.temperedMaximum!.data as Float32Array;
+  const [rows, count] = results.topLogProbabilities!.dims as [number, number];
   let again: Promise<Float32Array> | null = null;
-  return Array.from({ length: feeds.logitRows!.dims[0]! }, (_, i) => ({
-    topLogits: topLogits.subarray(i * count, (i + 1) * count),
-    topTokens: topTokens.subarray(i * count, (i + 1) * count),
-    logSumExp: logSumExp[i]!,
-    temperedLogSumExp: tempered[i]!,
+  return Array.from({ length: rows }, (_, i) => ({
+    topLogProbabilities: values.subarray(i * count, (i + 1) * count),
+    topTokens: tokens.subarray(i * count, (i + 1) * count),
+    temperedMaximum: temperedMaximum[i]!,
     async all() {
-      again ??= run(['logits']).then(({ logits }) => logits!.data as Float32Array);
-      const logits = await again;
-      const vocabSize = logits.length / logSumExp.length;
-      return logits.subarray(i * vocabSize, (i + 1) * vocabSize);
+      again ??= run(['logProbabilities']).then(({ logProbabilities }) => logProbabilities!.data as Float32Array);
+      const all = await again;
+      return all.subarray((i * all.length) / rows, ((i + 1) * all.length) / rows);
     },
   }));
 }

@@ -3,7 +3,7 @@
  * on the model, the prompt, its sampling, seed and index, and on nothing else: not on how many rows there are, nor on what
  * the others do. Runs in a worker thread.
  */
-import type { Evaluator, Prefix, TokenLogits } from './evaluator.ts';
+import type { Evaluator, NextToken, Prefix } from './evaluator.ts';
 import { uniform } from './random.ts';
 import { choose, type Sampling } from './sampling.ts';
 import { TextStream } from './text-stream.ts';
@@ -69,7 +69,7 @@ interface Row {
 export async function generate(
   evaluator: Evaluator,
   vocabulary: Vocabulary,
-  prompt: { readonly prefix: Prefix; readonly last: ReadonlyMap<number, TokenLogits> },
+  prompt: { readonly prefix: Prefix; readonly last: ReadonlyMap<number, NextToken> },
   requests: readonly RowRequest[],
   { isCancelled, onStep }: { isCancelled: () => boolean; onStep: (news: readonly TokenNews[]) => void },
 ): Promise<{ rows: GeneratedRow[]; steps: number }> {
@@ -86,8 +86,10 @@ export async function generate(
   // Places of the batch; a finished row keeps its place until enough of them are gone to make moving the others worth it.
   let batch: Row[] = [...rows];
   let news: TokenNews[] = [];
-  for (const row of rows) news.push(await take(row, prompt.last.get(inverseTemperature(row.request))!, vocabulary));
-  onStep(news);
+  if (!isCancelled()) {
+    for (const row of rows) news.push(await take(row, prompt.last.get(inverseTemperature(row.request))!, vocabulary));
+    onStep(news);
+  }
 
   while (batch.length < evaluator.minRows) batch.push(batch[0]!);
   const suffix = evaluator.suffix(batch.length);
@@ -105,7 +107,7 @@ export async function generate(
         suffix.keep(going);
       }
     }
-    const logits = await evaluator.step(
+    const next = await evaluator.step(
       prompt.prefix,
       suffix,
       batch.map(({ tokens }) => tokens.at(-1) ?? 0),
@@ -117,7 +119,7 @@ export async function generate(
     for (const [place, row] of batch.entries()) {
       if (row.finish !== null || served.has(row)) continue;
       served.add(row);
-      news.push(await take(row, logits[place]!, vocabulary));
+      news.push(await take(row, next[place]!, vocabulary));
     }
     onStep(news);
   }
@@ -140,10 +142,10 @@ export function inverseTemperature({ temperature }: Sampling): number {
 }
 
 /** Chooses the row's next token and ends the row where that is due. */
-async function take(row: Row, logits: TokenLogits, vocabulary: Vocabulary): Promise<TokenNews> {
+async function take(row: Row, next: NextToken, vocabulary: Vocabulary): Promise<TokenNews> {
   const { request } = row;
-  const { token, logit } = await chosen(request, logits, uniform(request.seed, request.index, row.tokens.length));
-  const logProbability = logit - logits.logSumExp;
+  const u = uniform(request.seed, request.index, row.tokens.length);
+  const { token, logProbability } = await chosen(request, next, u);
   row.logProbabilities.push(logProbability);
   let text = '';
   if (vocabulary.isEnd(token)) {
@@ -167,14 +169,18 @@ function end(row: Row, reason: FinishReason): string {
   return text;
 }
 
-async function chosen(sampling: Sampling, logits: TokenLogits, u: number): Promise<{ token: number; logit: number }> {
-  const { topLogits, topTokens, temperedLogSumExp } = logits;
-  const place = choose(sampling, { logits: topLogits, tokens: topTokens, temperedLogSumExp, complete: false }, u);
-  if (place !== null) return { token: Number(topTokens[place]!), logit: topLogits[place]! };
+async function chosen(
+  sampling: Sampling,
+  next: NextToken,
+  u: number,
+): Promise<{ token: number; logProbability: number }> {
+  const { topLogProbabilities, topTokens, temperedMaximum } = next;
+  const near = choose(sampling, { logProbabilities: topLogProbabilities, temperedMaximum, complete: false }, u);
+  if (near !== null) return { token: Number(topTokens[near]!), logProbability: topLogProbabilities[near]! };
 
-  const all = await logits.all();
+  const all = await next.all();
   const tokens = Uint32Array.from(all, (_, token) => token).sort((a, b) => all[b]! - all[a]! || a - b);
-  const sorted = Float32Array.from(tokens, (token) => all[token]!);
-  const far = choose(sampling, { logits: sorted, tokens, temperedLogSumExp, complete: true }, u)!;
-  return { token: tokens[far]!, logit: sorted[far]! };
+  const logProbabilities = Float32Array.from(tokens, (token) => all[token]!);
+  const far = choose(sampling, { logProbabilities, temperedMaximum, complete: true }, u)!;
+  return { token: tokens[far]!, logProbability: logProbabilities[far]! };
 }

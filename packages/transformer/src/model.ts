@@ -52,8 +52,9 @@ const L = symbol('logitRows');
  * (t, r) may see new token t' ≤ t, else −∞; `suffixMask` [S], 0 where the suffix holds a token, else −∞; `logitRows` int64
  * [L], which of the N·T tokens' logits are wanted; `inverseTemperature` [L, 1]; and per layer `prefixKeys.l`, `prefixValues.l` [G, P, D],
  * `suffixKeys.l`, `suffixValues.l` [G, N, S, D].
- * Outputs: `newKeysValues` [nLayer · 2 · G, N, T, D], keys before values of each layer; `logits` [L, V]; `logSumExp` [L, 1] of the
- * logits, `temperedLogSumExp` [L, 1] of logits · inverseTemperature; `topLogits`, `topTokens` [L, candidates], the largest first.
+ * Outputs: `newKeysValues` [nLayer · 2 · G, N, T, D], keys before values of each layer; `logits` and `logProbabilities` [L, V];
+ * `topLogProbabilities` and `topTokens` [L, candidates], the largest first; `temperedMaximum` [L, 1], the largest log-probability
+ * where logits are multiplied by `inverseTemperature`.
  */
 export function buildModel(g: GraphBuilder, config: Config, weights: Weights, topCandidates: number): void {
   const { nLayer, nKvHead: G, nHead, headSize: D, nEmbd: C, normEpsilon, tiedOutput } = config;
@@ -94,11 +95,15 @@ export function buildModel(g: GraphBuilder, config: Config, weights: Weights, to
   const final = g.rmsNorm(wanted, weights.gain('output_norm'), normEpsilon);
   const logits = weights.project(final, [tiedOutput ? 'token_embd' : 'output'])[0]!; // [L, V]
   g.output('logits', logits);
-  g.output('logSumExp', logSumExp(g, logits));
-  g.output('temperedLogSumExp', logSumExp(g, g.mul(logits, g.input('inverseTemperature', 'float32', [L, 1]))));
-  const top = g.topK(logits, topCandidates);
-  g.output('topLogits', top.values);
+
+  // Softmax works row by row; the same from exp and sum would round differently with the number of rows.
+  const logProbabilities = g.logSoftmax(logits);
+  g.output('logProbabilities', logProbabilities);
+  const top = g.topK(logProbabilities, topCandidates);
+  g.output('topLogProbabilities', top.values);
   g.output('topTokens', top.indices);
+  const tempered = g.logSoftmax(g.mul(logProbabilities, g.input('inverseTemperature', 'float32', [L, 1])));
+  g.output('temperedMaximum', g.reduceMax(tempered, -1));
 }
 
 /**
@@ -154,12 +159,6 @@ function attention(
 function swiGlu(g: GraphBuilder, weights: Weights, block: string, x: Tensor): Tensor {
   const [gate, up] = weights.project(x, [`${block}.ffn_gate`, `${block}.ffn_up`]); // [N·T, F] each
   return weights.project(g.mul(g.silu(gate!), up!), [`${block}.ffn_down`])[0]!;
-}
-
-/** log Σ exp over the last dimension, shifted by the maximum: [L, V] → [L, 1]. */
-function logSumExp(g: GraphBuilder, x: Tensor): Tensor {
-  const largest = g.reduceMax(x, -1);
-  return g.add(largest, g.log(g.reduceSum(g.exp(g.sub(x, largest)), -1)));
 }
 
 /** Tables [maxPosition, D/2]: angle of pair i at position p is p / (scale · factor_i) · base^(−2i/D). */

@@ -8,12 +8,12 @@ export interface Sampling {
   readonly topK: number;
 }
 
-/** The most likely tokens of one step, largest logit first. */
+/** The most likely tokens of one step. */
 export interface Candidates {
-  readonly logits: Float32Array;
-  readonly tokens: ArrayLike<number | bigint>;
-  /** log Σ exp(logit / temperature) over the whole vocabulary, whatever part of it is listed here. */
-  readonly temperedLogSumExp: number;
+  /** log p at temperature 1, falling. */
+  readonly logProbabilities: Float32Array;
+  /** log p of the first at the row's temperature, which fixes all the others. */
+  readonly temperedMaximum: number;
   /** Whether the whole vocabulary is listed. */
   readonly complete: boolean;
 }
@@ -25,10 +25,11 @@ export interface Candidates {
  */
 export function choose({ temperature, topP, topK }: Sampling, candidates: Candidates, u: number): number | null {
   if (temperature === 0) return 0;
-  const { logits, temperedLogSumExp, complete } = candidates;
-  const limit = topK > 0 ? Math.min(topK, logits.length) : logits.length;
+  const { logProbabilities, temperedMaximum, complete } = candidates;
+  const limit = topK > 0 ? Math.min(topK, logProbabilities.length) : logProbabilities.length;
   if (topK > limit && !complete) return null;
-  const probability = (i: number) => Math.exp(logits[i]! / temperature - temperedLogSumExp);
+  const probability = (i: number) =>
+    Math.exp((logProbabilities[i]! - logProbabilities[0]!) / temperature + temperedMaximum);
 
   let mass = topK > 0 ? sum(limit, probability) : 1;
   if (topP < 1) {

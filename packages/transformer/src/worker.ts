@@ -3,16 +3,11 @@
  * after the other.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { GraphBuilder, openSession } from '@lathe/graph';
-import { readConfig } from './config.ts';
-import { Evaluator, type Prefix, TOP_CANDIDATES, type TokenLogits } from './evaluator.ts';
+import type { NextToken, Prefix } from './evaluator.ts';
 import { generate, inverseTemperature, type Vocabulary } from './generate.ts';
-import { buildModel } from './model.ts';
+import { loadEvaluator } from './load-evaluator.ts';
 import { loadTokenizer } from './tokenizer/tokenizer.ts';
-import { dequantise } from './weights/dequantise.ts';
-import { BLOCK_LAYOUT } from './weights/ggml-types.ts';
 import { openGguf } from './weights/gguf.ts';
-import { loadWeights } from './weights/load-weights.ts';
 import type { TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
 
 const CHUNK_TOKENS = 128;
@@ -42,7 +37,6 @@ port.on('message', (request: WorkerRequest) => {
 async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Promise<void>> {
   const started = performance.now();
   const file = await openGguf(setup.path);
-  const config = readConfig(file);
   const tokenizer = loadTokenizer(file);
   const ends = new Set(tokenizer.eosIds);
   const vocabulary: Vocabulary = {
@@ -51,33 +45,14 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
     isEnd: (token) => ends.has(token),
   };
 
-  const embedding = file.tensors.get('token_embd.weight')!;
-  const rows = await file.read(embedding.name);
-  const layout = BLOCK_LAYOUT[embedding.type];
-  const rowBytes = (config.nEmbd / layout.elements) * layout.bytes;
-  const embed = (tokens: readonly number[]) => {
-    const bytes = new Uint8Array(tokens.length * rowBytes);
-    for (const [i, token] of tokens.entries())
-      bytes.set(rows.subarray(token * rowBytes, (token + 1) * rowBytes), i * rowBytes);
-    return dequantise(embedding.type, bytes);
-  };
-
-  const g = new GraphBuilder();
-  buildModel(g, config, await loadWeights(g, file, config, setup.precision, setup.contextSize), TOP_CANDIDATES);
+  const { evaluator } = await loadEvaluator(file, setup);
   await file.close();
-  const session = await openSession(g.build(), { threads: setup.threads, spinning: setup.spinning });
-  const evaluator = new Evaluator(
-    session,
-    config,
-    embed,
-    setup.precision === 'int8' && config.nHead > config.nKvHead ? 1 : 2,
-  );
   post({ type: 'opened', loadMs: performance.now() - started });
 
   /** Reads the prompt in blocks; the logits after its last token once for each distinct inverse temperature. */
   const read = async (tokens: readonly number[], inverse: readonly number[], isCancelled: () => boolean) => {
     let prefix: Prefix = evaluator.emptyPrefix();
-    let last: TokenLogits[] = [];
+    let last: NextToken[] = [];
     for (let start = 0; start < tokens.length && !isCancelled(); start += CHUNK_TOKENS) {
       const chunk = tokens.slice(start, start + CHUNK_TOKENS);
       ({ prefix, last } = await evaluator.extend(prefix, chunk, start + CHUNK_TOKENS >= tokens.length ? inverse : [1]));

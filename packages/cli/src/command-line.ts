@@ -1,0 +1,197 @@
+import { type Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { EXIT, type ExitStatus } from './exit-status.ts';
+import { openTerminal, type Terminal } from './terminal.ts';
+import { VERSION } from './version.ts';
+
+/**
+ * The verbs and their options. Nothing heavy may be imported by this file: each action loads its command when it runs,
+ * so that `lathe --help` and `lathe list` answer at once.
+ */
+export async function runCommandLine(args: readonly string[]): Promise<ExitStatus> {
+  const terminal = openTerminal();
+  let status: ExitStatus = EXIT.done;
+  const program = describeCommands(terminal, (ended) => {
+    status = ended;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return status;
+  } catch (error) {
+    // Commander has said what was wrong already; asking for help or the version is no error.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const { reportFailure } = await import('./failure.ts');
+    return reportFailure(error, terminal.err);
+  }
+}
+
+function describeCommands(terminal: Terminal, end: (status: ExitStatus) => void): Command {
+  const program = new Command('lathe')
+    .description('Makes ten candidates for a task in a git repository, checks each in isolation, and keeps the best.')
+    .version(VERSION, '--version', 'print the version')
+    .helpOption('-h, --help', 'explain a command')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out.write(text),
+      writeErr: (text) => terminal.err.write(text),
+      getOutHasColors: () => terminal.out.colors.isColorSupported,
+      getErrHasColors: () => terminal.err.colors.isColorSupported,
+      getOutHelpWidth: () => Math.min(terminal.out.columns, 100),
+      getErrHelpWidth: () => Math.min(terminal.err.columns, 100),
+      outputError: (text, write) => write(text.replace(/^error:/, terminal.err.colors.red('error:'))),
+    })
+    .showHelpAfterError(`  ${terminal.err.colors.cyan('→')} add --help to see what is expected`)
+    .addHelpCommand(new Command('help').argument('[command]').summary('explain a command').helpGroup('Look after:'))
+    .configureHelp({
+      subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
+      styleTitle: (title) => terminal.out.colors.bold(title),
+    })
+    .addHelpText(
+      'after',
+      `
+A first run, on a function whose tests are written and whose body is not:
+  $ lathe make --at src/slug.js:slugify
+
+RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candidate passed;
+10 none passed; 11 budget reached before one passed; 2 usage; 3 not found; 4 cancelled; 1 other errors.`,
+    );
+
+  program.commandsGroup('Make and choose:');
+  program
+    .command('make')
+    .summary('make candidates for a task, check and rank them')
+    .description(
+      'Make N candidates for one task, run the checks on each in isolation, and rank them with the evidence.\n' +
+        'The task is a function to fill (--at), an instruction, or a file that holds both (--task).',
+    )
+    .argument('[instruction]', 'what to do, in words')
+    .option('--task <file>', 'Markdown file: the instruction, and options by name in its YAML front matter')
+    .option('--at <file:name>', 'the function whose body is to be filled, e.g. src/slug.js:slugify')
+    .addOption(new Option('-n <count>', 'how many candidates (default: 10)').argParser(wholeNumber(1, 1000)))
+    .option(
+      '--model <id...>',
+      'who makes them, in turn: local:NAME, openai:NAME, anthropic:NAME, google:NAME, agent:COMMAND',
+    )
+    .option(
+      '--check <cmd...>',
+      'command every candidate must pass (default: the tests package.json or pyproject.toml name)',
+    )
+    .option('--allow <glob...>', 'what a candidate may change, protected files included')
+    .option('--file <path...>', 'file to show to the model as context')
+    .addOption(
+      new Option('--temperature <t>', "how freely to sample (default: the model's own)").argParser(decimal(0, 5)),
+    )
+    .addOption(
+      new Option('--seed <s>', 'the same seed makes the same candidates (default: a new one)').argParser(
+        wholeNumber(0, 2 ** 31 - 1),
+      ),
+    )
+    .addOption(new Option('--max-cost <usd>', 'spend at most this on hosted models').argParser(decimal(0, 1e6)))
+    .addOption(new Option('--max-seconds <s>', 'stop after this long').argParser(decimal(0.001, 1e7)))
+    .addOption(
+      new Option('--concurrency <c>', 'candidates checked at once (default: the number of cores)').argParser(
+        wholeNumber(1, 1000),
+      ),
+    )
+    .addOption(new Option('--keep <which>', 'apply the best to the checkout when it passed').choices(['best']))
+    .option('--unsafe-no-sandbox', 'run candidates without isolation: they can read and change everything you can')
+    .option('--json', 'print the run as one JSON document; everything else goes to stderr')
+    .action(async (instruction: string | undefined, options) => {
+      const { make } = await import('./make/make.ts');
+      end(await make(instruction, options, terminal));
+    });
+  program
+    .command('list')
+    .summary("this repository's runs, newest first")
+    .option('--json', 'print JSON')
+    .action(async (options) => {
+      const { list } = await import('./commands/list.ts');
+      end(await list(options, terminal));
+    });
+  program
+    .command('show')
+    .summary('a run with its ranking, or one candidate with its evidence')
+    .argument('<run>')
+    .argument('[id]', 'candidate, e.g. c3')
+    .option('--diff', "the candidate's change (the best one's where no candidate is named)")
+    .option('--json', 'print JSON')
+    .action(async (run: string, id: string | undefined, options) => {
+      const { show } = await import('./commands/show.ts');
+      end(await show(run, id, options, terminal));
+    });
+  program
+    .command('compare')
+    .summary('two candidates side by side, and their difference')
+    .argument('<run>')
+    .argument('<a>', 'candidate, e.g. c3')
+    .argument('<b>', 'candidate')
+    .option('--json', 'print JSON')
+    .action(async (run: string, a: string, b: string, options) => {
+      const { compare } = await import('./commands/compare.ts');
+      end(await compare(run, a, b, options, terminal));
+    });
+  program
+    .command('keep')
+    .summary('apply a candidate to the checkout; never overwrites')
+    .argument('<run>')
+    .argument('<id>', 'candidate, e.g. c3, or "best"')
+    .option('--commit', 'commit it as well')
+    .option('--json', 'print JSON')
+    .action(async (run: string, id: string, options) => {
+      const { keep } = await import('./commands/keep.ts');
+      end(await keep(run, id, options, terminal));
+    });
+  program
+    .command('resume')
+    .summary('go on with a run that was cut off, from its last event')
+    .argument('<run>')
+    .option('--json', 'print the run as one JSON document')
+    .action(async (run: string, options) => {
+      const { resume } = await import('./make/resume.ts');
+      end(await resume(run, options, terminal));
+    });
+
+  program.commandsGroup('Look after:');
+  program
+    .command('clean')
+    .summary('remove what is proven safe to remove, list the rest')
+    .option('--dry-run', 'only say what would be removed')
+    .option('--json', 'print JSON')
+    .action(async (options) => {
+      const { clean } = await import('./commands/clean.ts');
+      end(await clean(options, terminal));
+    });
+  program
+    .command('doctor')
+    .summary('check what Lathe needs here; say how to mend what is missing')
+    .option('--json', 'print JSON')
+    .action(async (options) => {
+      const { doctor } = await import('./commands/doctor.ts');
+      end(await doctor(options, terminal));
+    });
+
+  return program;
+}
+
+function argumentTerm(argument: Argument): string {
+  return argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;
+}
+
+function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < low || value > high) {
+      throw new InvalidArgumentError(`Expected a whole number from ${low} to ${high}.`);
+    }
+    return value;
+  };
+}
+
+function decimal(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= low && value <= high)) {
+      throw new InvalidArgumentError(`Expected a number from ${low} to ${high}.`);
+    }
+    return value;
+  };
+}

@@ -1,0 +1,55 @@
+import type { Event } from '@lathe/protocol';
+import { formatDiff, formatDuration, plural } from '../format.ts';
+import { plainLine } from '../plain-text.ts';
+import type { Output } from '../terminal.ts';
+import type { Display } from './display.ts';
+import { nextView, type RunView } from './view.ts';
+
+/** The least time between two lines about the same slow step, so that a log stays short. */
+const STEP_MS = 2000;
+
+/** One line for each thing that happened, for pipes and logs. */
+export function openPlainDisplay(output: Output): Display {
+  let view: RunView | null = null;
+  let lastStepAtMs = 0;
+  let lastStep = '';
+  return {
+    get view() {
+      return view;
+    },
+    note: (line) => output.write(`${line}\n`),
+    doing(what) {
+      const text = plainLine(what);
+      const nowMs = Date.now();
+      if (text === '' || text === lastStep || nowMs - lastStepAtMs < STEP_MS) return;
+      lastStepAtMs = nowMs;
+      lastStep = text;
+      output.write(`${text}\n`);
+    },
+    begin(first) {
+      view = first;
+    },
+    update(news) {
+      if (view === null) return;
+      view = nextView(view, news);
+      const line = news.type === 'event' ? inWords(news.event, view) : null;
+      if (line !== null) output.write(`${line}\n`);
+    },
+    close() {},
+  };
+}
+
+function inWords(event: Event, view: RunView): string | null {
+  if (event.type === 'candidate-made') {
+    const name = `c${event.index + 1}`;
+    if (event.outcome !== 'made') return `${name} ${event.outcome}: ${plainLine(event.reason ?? '')}`;
+    return `${name} made by ${plainLine(event.model)}: ${plural(event.tokens.completion, 'token')} in ${formatDuration(event.durationMs)}`;
+  }
+  if (event.type === 'candidate-finished') {
+    const row = view.rows[event.index];
+    const change = formatDiff(row?.diff ?? null);
+    const why = event.sameAs === null ? plainLine(row?.detail ?? '') : `same code as c${event.sameAs + 1}`;
+    return `c${event.index + 1} ${event.status}${change === '' ? '' : ` (${change})`}${why === '' ? '' : `: ${why}`}`;
+  }
+  return null;
+}

@@ -1,0 +1,24 @@
+import { join } from 'node:path';
+import { openRunStore } from '@lathe/ledger';
+import type { RunStore } from '@lathe/protocol';
+import { openRepository, type Repository } from '@lathe/repository';
+
+export interface OpenRuns {
+  readonly repository: Repository;
+  readonly store: RunStore;
+}
+
+/** Work with the repository one stands in and the record of its runs; both are closed afterwards. */
+export async function withRuns<T>(directory: string, work: (open: OpenRuns) => Promise<T>): Promise<T> {
+  const repository = await openRepository(directory);
+  try {
+    const store = await openRunStore(join(repository.location.latheDir, 'ledger.sqlite'));
+    try {
+      return await work({ repository, store });
+    } finally {
+      await store.close();
+    }
+  } finally {
+    repository.close();
+  }
+}

@@ -1,3 +1,4 @@
+export { backward } from './backward.ts';
 export { type Constant, type Graph, GraphBuilder, type Node } from './builder.ts';
 export { addDims, type Dim, multiplyDims, type Shape, type SymbolicDim, shapeText, symbol } from './dimension.ts';
 export { GraphError } from './graph-error.ts';

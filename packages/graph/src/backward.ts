@@ -1,0 +1,64 @@
+import type { GraphBuilder, Node } from './builder.ts';
+import { multiplyDims, shapeText } from './dimension.ts';
+import { type ForwardNode, GRADIENTS, type GradientContext } from './gradients.ts';
+import { GraphError } from './graph-error.ts';
+import type { Op } from './op.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * Reverse-mode differentiation: adds to the builder the nodes that compute ∂loss/∂t for each t of `wrt`, in their order.
+ * Every node built so far is visited once, from the last to the first; gradients that meet in one tensor are added.
+ *
+ * Throws `GraphError` where the loss is not a single number, where it does not depend on one of `wrt`, or where a
+ * gradient would have to pass an op that has none.
+ */
+export function backward(g: GraphBuilder, loss: Tensor, wrt: readonly Tensor[]): readonly Tensor[] {
+  if (multiplyDims(...loss.shape) !== 1)
+    throw new GraphError('LATHE_GRAPH_GRADIENT', `expected a loss of one number, got ${shapeText(loss.shape)}`);
+  const nodes = [...g.build().nodes];
+  const dependent = dependents(nodes, wrt);
+  const numbers = new Map<number, Tensor>();
+  const number = (value: number): Tensor => {
+    let tensor = numbers.get(value);
+    if (tensor === undefined) {
+      tensor = g.scalar(`${loss.name}.gradient.${value}`, value);
+      numbers.set(value, tensor);
+    }
+    return tensor;
+  };
+
+  const gradients = new Map<string, Tensor>([[loss.name, g.expand(number(1), loss.shape)]]);
+  for (const node of nodes.reverse()) {
+    const dy = node.outputs.map(({ name }) => gradients.get(name) ?? null);
+    if (dy.every((gradient) => gradient === null)) continue;
+    const needs = node.inputs.map(({ name }) => dependent.has(name));
+    if (!needs.includes(true)) continue;
+    // The table's entry and the op agree by `kind`, which the compiler cannot follow through an index.
+    const rule = GRADIENTS[node.op.kind] as (
+      context: GradientContext,
+      node: ForwardNode<Op>,
+      dy: readonly (Tensor | null)[],
+    ) => readonly (Tensor | null)[];
+    const dInputs = rule({ g, number, needs }, node, dy);
+    for (const [i, { name }] of node.inputs.entries()) {
+      const gradient = dInputs[i];
+      if (!needs[i] || gradient === null || gradient === undefined) continue;
+      const earlier = gradients.get(name);
+      gradients.set(name, earlier === undefined ? gradient : g.add(earlier, gradient));
+    }
+  }
+  return wrt.map(({ name }) => {
+    const gradient = gradients.get(name);
+    if (gradient === undefined)
+      throw new GraphError('LATHE_GRAPH_GRADIENT', `expected the loss to depend on ${name}, but it does not`);
+    return gradient;
+  });
+}
+
+/** Names of all tensors that are computed from one of `wrt`, these included. */
+function dependents(nodes: readonly Node[], wrt: readonly Tensor[]): ReadonlySet<string> {
+  const names = new Set(wrt.map(({ name }) => name));
+  for (const { inputs, outputs } of nodes)
+    if (inputs.some(({ name }) => names.has(name))) for (const { name } of outputs) names.add(name);
+  return names;
+}

@@ -20,7 +20,6 @@ const PROTECTED: readonly (readonly [why: string, globs: readonly string[]])[] =
       'tests.rs',
       '*_{test,spec}.{rb,exs,dart,c,cc,cpp}',
       'test_*.{c,cc,cpp,rb}',
-      '*{Test,Tests,TestCase,Spec,IT}.{java,kt,kts,scala,groovy,cs,swift,php}',
     ],
   ],
   [
@@ -77,9 +76,14 @@ const RULES = PROTECTED.map(([why, globs]) => ({
   ),
 }));
 
+/** The languages that name tests by a capital word: `ParserTest`, not `Contest`. */
+const CAPITAL_TEST =
+  /((^|[A-Za-z0-9_/])(Tests?|TestCase|Spec)|[a-z0-9]IT|(^|\/)Test[A-Z0-9_]\w*)\.(java|kts?|scala|groovy|cs|swift|php)$/;
+
 /** Why the path is protected, in words, or null. */
 export function protection(path: string): string | null {
   if (path.split('/').some((part) => part.startsWith('.'))) return 'a hidden file';
+  if (CAPITAL_TEST.test(path)) return 'a test';
   for (const { why, matches } of RULES) if (matches(path)) return why;
   return null;
 }

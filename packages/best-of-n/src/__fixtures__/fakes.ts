@@ -1,16 +1,20 @@
-import type {
-  CommandResult,
-  FileEdit,
-  Limits,
-  Maker,
-  MakeRequest,
-  MakerNews,
-  Proposal,
-  RunOptions,
-  Task,
-  Workspace,
-  WorkspaceSource,
+import {
+  type CommandResult,
+  type Event,
+  Event as EventShape,
+  type FileEdit,
+  type Limits,
+  type Maker,
+  type MakeRequest,
+  type MakerNews,
+  type Proposal,
+  type RunOptions,
+  type RunStore,
+  type Task,
+  type Workspace,
+  type WorkspaceSource,
 } from '@lathe/protocol';
+import type { RecordedCandidate, Recorder } from '../recorder.ts';
 
 export const LIMITS: Limits = {
   timeMs: 10_000,
@@ -121,5 +125,46 @@ export function fakeWorkspaces(
         },
       };
     },
+  };
+}
+
+/** Commits as maps in memory, with the promises a recorder makes: idempotent, refs never move. */
+export function memoryRecorder(): Recorder & { readonly recorded: Map<string, RecordedCandidate> } {
+  const recorded = new Map<string, RecordedCandidate>();
+  const key = (runId: string, index: number) => `refs/lathe/${runId}/${index}`;
+  return {
+    recorded,
+    async recordCandidate({ runId, index, edits, message }) {
+      const ref = key(runId, index);
+      const refused = edits.filter(({ path }) => path.startsWith('../')).map(({ path }) => ({ path, why: 'outside' }));
+      const accepted = edits.filter(({ path }) => !path.startsWith('../'));
+      if (accepted.length === 0) return { recorded: null, refused };
+      const added = accepted.reduce((sum, { content }) => sum + new TextDecoder().decode(content ?? undefined).split('\n').length, 0);
+      const candidate = {
+        ref,
+        commit: `commit-${index}`,
+        message,
+        diff: { files: accepted.length, added, deleted: 0 },
+        edits: accepted,
+      };
+      if (!recorded.has(ref)) recorded.set(ref, candidate);
+      return { recorded: recorded.get(ref) ?? null, refused };
+    },
+    findCandidate: async (runId, index) => recorded.get(key(runId, index)) ?? null,
+    treeAt: () => ({ list: async () => [], read: async () => null }),
+  };
+}
+
+export function memoryStore(): RunStore & { readonly events: Event[] } {
+  const events: Event[] = [];
+  return {
+    events,
+    async append(_runId, event) {
+      events.push(structuredClone(EventShape.parse(event)));
+    },
+    read: async () => structuredClone(events),
+    list: async () => [],
+    remove: async () => undefined,
+    close: async () => undefined,
   };
 }

@@ -1,0 +1,241 @@
+import { LatheError, type MakeRequest, type Maker, type MakerNews, type Proposal } from '@lathe/protocol';
+import type { Generation, GgufFile, Model, TokenNews } from '@lathe/transformer';
+import { prepareTask } from '../prepare.ts';
+import type { PreparedTask, PromptStyle } from '../prepared-task.ts';
+import { defaultTemperature } from './temperatures.ts';
+
+export interface LocalMakerOptions {
+  /** Model id as the user gave it: `local:smollm2-135m`. */
+  readonly model: string;
+  /** Its GGUF file. */
+  readonly modelPath: string;
+  /** Threads that compute; all cores unless told. */
+  readonly threads?: number;
+  /** Longest answer, in tokens; 320 for a hole and 2048 for an instruction unless told. */
+  readonly maxAnswerTokens?: number;
+}
+
+const HOLE_ANSWER_TOKENS = 320;
+const INSTRUCTION_ANSWER_TOKENS = 2048;
+/** Below this many parameters outside the embedding a model follows code better than requests. */
+const SMALL_MODEL_PARAMETERS = 250e6;
+/** News of tokens are shown to people: more often than this is only work. */
+const TOKEN_NEWS_MS = 100;
+
+/**
+ * The transformer of Lathe's own. All candidates of a request are written together in one batch after one reading of the
+ * prompt. The model is opened by the first request and stays open until `close`.
+ *
+ * A candidate depends on model, prompt, temperature, seed and index; never on the others. Failures of the model file
+ * (`LATHE_GGUF_…`, `LATHE_MODEL_…`) and a prompt that does not fit (`LATHE_CONTEXT_TOO_LONG`) are thrown by `make`.
+ */
+export function createLocalMaker(options: LocalMakerOptions): Maker {
+  let opening: Promise<Opened> | null = null;
+  return {
+    model: options.model,
+    async *make(request) {
+      const indices = [...request.indices];
+      if (indices.length === 0) return;
+      yield { type: 'phase', indices, phase: 'loading', detail: options.modelPath };
+      opening ??= open(options).catch((error) => {
+        opening = null;
+        throw error;
+      });
+      yield* write(await opening, options, request);
+    },
+    async close() {
+      const opened = await opening?.catch(() => null);
+      await opened?.model.close();
+    },
+  };
+}
+
+interface Opened {
+  readonly model: Model;
+  readonly file: Pick<GgufFile, 'path' | 'metadata'>;
+}
+
+async function open({ modelPath, threads }: LocalMakerOptions): Promise<Opened> {
+  // The runtime behind it is a native library that takes longer to load than most commands take to run.
+  const { openGguf, openModel } = await import('@lathe/transformer');
+  const file = await openGguf(modelPath);
+  try {
+    return { model: await openModel(file, threads === undefined ? {} : { threads }), file };
+  } finally {
+    await file.close();
+  }
+}
+
+async function* write(opened: Opened, options: LocalMakerOptions, request: MakeRequest): AsyncGenerator<MakerNews> {
+  const { model } = opened;
+  const { signal } = request;
+  signal.throwIfAborted();
+  const wanted =
+    options.maxAnswerTokens ?? (request.task.kind === 'hole' ? HOLE_ANSWER_TOKENS : INSTRUCTION_ANSWER_TOKENS);
+  const maxTokens = Math.min(wanted, Math.floor(model.contextSize / 2));
+  const prepared = await prepareTask(request.task, request.base, {
+    contextTokens: model.contextSize - maxTokens,
+    countTokens: (text) => model.tokenizer.encode(text).length,
+  });
+  const style = styleOf(prepared, model);
+  const prompt = await promptOf(prepared, style, opened);
+  const tooLong =
+    prepared.contextTooLong?.tokens ?? (prompt.length + maxTokens > model.contextSize ? prompt.length : null);
+  if (tooLong !== null) throw contextTooLong(tooLong, maxTokens, model.contextSize, options.model);
+
+  const indices = [...request.indices];
+  const left = prepared.leftOut.length === 0 ? '' : `, without ${prepared.leftOut.join(', ')}`;
+  yield { type: 'phase', indices, phase: 'reading', detail: `${prompt.length} tokens${left}` };
+  const stop = new AbortController();
+  const batch = new Batch(indices, prompt.length, { prepared, style, maxTokens, seed: request.seed });
+  const generating = model
+    .generate({
+      prompt,
+      seed: request.seed,
+      maxTokens,
+      stop: style === 'chat' ? prepared.stop : prepared.continuationStop,
+      rows: indices.map((index) => ({ index, temperature: request.temperature ?? defaultTemperature(index) })),
+      signal: AbortSignal.any([signal, stop.signal]),
+      onToken: (news) => batch.take(news),
+    })
+    .then(
+      (generation) => batch.end(generation),
+      (error: unknown) => batch.fail(error),
+    );
+  try {
+    yield* batch.news;
+    signal.throwIfAborted();
+  } finally {
+    stop.abort(new Error('nobody waits for the candidates any more'));
+    await generating;
+  }
+}
+
+/** How a model is asked for a hole: see `PromptStyle`. A model without a chat template can only complete. */
+function styleOf(prepared: PreparedTask, model: Model): PromptStyle {
+  if (prepared.completionPrompt === undefined) return 'chat';
+  const { nLayer, nEmbd, nFeedForward, nHead, nKvHead, headSize } = model.config;
+  const attention = 2 * nEmbd * headSize * (nHead + nKvHead);
+  const parameters = nLayer * (attention + 3 * nEmbd * nFeedForward);
+  return parameters < SMALL_MODEL_PARAMETERS || prepared.prefill === undefined ? 'completion' : 'prefilled';
+}
+
+async function promptOf(prepared: PreparedTask, style: PromptStyle, { model, file }: Opened): Promise<number[]> {
+  const { encodeChat } = await import('@lathe/transformer');
+  if (style === 'completion') return model.tokenizer.encode(prepared.completionPrompt!, { addSpecial: true });
+  const turn = await encodeChat(file, model.tokenizer, prepared.messages);
+  return style === 'prefilled' ? [...turn, ...model.tokenizer.encode(prepared.prefill!)] : turn;
+}
+
+function contextTooLong(tokens: number, answer: number, window: number, model: string): LatheError {
+  return new LatheError(
+    'LATHE_CONTEXT_TOO_LONG',
+    `the task takes ${tokens} tokens; ${model} has a window of ${window}, of which ${answer} are kept for its answer`,
+    { remedy: 'name fewer or smaller files, or use a model with a larger window: lathe models list' },
+  );
+}
+
+interface Asked {
+  readonly prepared: PreparedTask;
+  readonly style: PromptStyle;
+  readonly maxTokens: number;
+  readonly seed: number;
+}
+
+interface Row {
+  readonly promptTokens: number;
+  text: string;
+  tokens: number;
+  logProbability: number;
+  logProbabilities: number;
+  toldAt: number;
+}
+
+/** The rows of one request as they grow; `news` ends when every row has its proposal. */
+class Batch {
+  readonly news: ReadableStream<MakerNews>;
+  readonly #asked: Asked;
+  readonly #rows: Map<number, Row>;
+  readonly #started = performance.now();
+  readonly #making: Promise<void>[] = [];
+  #tell: ReadableStreamDefaultController<MakerNews> | null = null;
+  #isWriting = false;
+
+  constructor(indices: readonly number[], promptTokens: number, asked: Asked) {
+    this.#asked = asked;
+    this.news = new ReadableStream({
+      start: (controller) => {
+        this.#tell = controller;
+      },
+      cancel: () => {
+        this.#tell = null;
+      },
+    });
+    // The prompt is read once for all of them: their shares sum to its length.
+    const share = (place: number): number => Math.floor((promptTokens + place) / indices.length);
+    this.#rows = new Map(
+      indices.map((index, place) => [
+        index,
+        { promptTokens: share(place), text: '', tokens: 0, logProbability: 0, logProbabilities: 0, toldAt: 0 },
+      ]),
+    );
+  }
+
+  take(news: TokenNews): void {
+    const row = this.#rows.get(news.index)!;
+    if (!this.#isWriting) {
+      this.#isWriting = true;
+      this.#tell?.enqueue({ type: 'phase', indices: [...this.#rows.keys()], phase: 'writing' });
+    }
+    row.text += news.text;
+    row.tokens += 1;
+    row.logProbability += news.logProbability;
+    row.logProbabilities += 1;
+    const now = performance.now();
+    if (now - row.toldAt >= TOKEN_NEWS_MS || news.finish !== null) {
+      row.toldAt = now;
+      this.#tell?.enqueue({ type: 'tokens', index: news.index, completion: row.tokens });
+    }
+    if (news.finish !== null && news.finish !== 'cancelled')
+      this.#making.push(this.#propose(news.index, row, news.finish));
+  }
+
+  async end(_generation: Generation): Promise<void> {
+    await Promise.all(this.#making);
+    this.#tell?.close();
+  }
+
+  fail(error: unknown): void {
+    this.#tell?.error(error);
+  }
+
+  async #propose(index: number, row: Row, finish: string): Promise<void> {
+    const durationMs = performance.now() - this.#started;
+    const made = await this.#editsOf(row.text, finish);
+    const proposal: Proposal = {
+      index,
+      ...made,
+      answer: row.text,
+      seed: this.#asked.seed,
+      tokens: { prompt: row.promptTokens, completion: row.tokens },
+      costUsd: 0,
+      durationMs,
+      meanLogProbability: row.logProbabilities === 0 ? null : row.logProbability / row.logProbabilities,
+    };
+    this.#tell?.enqueue({ type: 'proposal', proposal });
+  }
+
+  async #editsOf(text: string, finish: string): Promise<Pick<Proposal, 'outcome' | 'reason' | 'edits'>> {
+    const { prepared, style, maxTokens } = this.#asked;
+    try {
+      const made = await prepared.toEdits(text, style);
+      if ('edits' in made) return { outcome: 'made', reason: null, edits: made.edits };
+      const cut = finish === 'length' ? ` (it was cut off at ${maxTokens} tokens)` : '';
+      return { outcome: 'invalid', reason: `${made.invalid}${cut}`, edits: [] };
+    } catch (error) {
+      // One answer that cannot be read must not take the other nine with it.
+      const reason = `the answer could not be read: ${error instanceof Error ? error.message : String(error)}`;
+      return { outcome: 'error', reason, edits: [] };
+    }
+  }
+}

@@ -13,7 +13,7 @@ const RECORD = 'Lathe-Record: ';
 
 /** The event a proposal becomes. */
 export function madeEvent(proposal: Proposal, model: string, atMs: number): Made {
-  const { index, seed, outcome, reason, answer, tokens, costUsd, durationMs, meanLogProbability } = proposal;
+  const { index, seed, outcome, reason, answer, tokens, costUsd, durationMs, meanLogProbability, reach } = proposal;
   return {
     type: 'candidate-made',
     atMs,
@@ -27,6 +27,7 @@ export function madeEvent(proposal: Proposal, model: string, atMs: number): Made
     costUsd,
     durationMs,
     meanLogProbability,
+    ...(reach === undefined ? {} : { reach }),
   };
 }
 

@@ -301,7 +301,11 @@ test('a maker that forgets a candidate, or answers twice, does not upset the run
 
 test('without a sandbox nothing is checked: the run fails with its cause', async () => {
   const cause = new LatheError('LATHE_SANDBOX_MISSING', 'no bubblewrap');
-  const workspaces: WorkspaceSource = { isolation: 'none', open: () => Promise.reject(cause) };
+  const workspaces: WorkspaceSource = {
+    isolation: 'none',
+    open: () => Promise.reject(cause),
+    withAccess: () => workspaces,
+  };
   await expect(runBestOfN(start(), parts({ workspaces }).all)).rejects.toBe(cause);
 });
 

@@ -67,6 +67,8 @@ export const Event = z.discriminatedUnion('type', [
     costUsd: z.number().min(0),
     durationMs: z.number().min(0),
     meanLogProbability: z.number().nullable(),
+    /** What an agent could reach while it worked, in words. */
+    reach: z.string().optional(),
   }),
   z.object({
     type: z.literal('candidate-recorded'),

@@ -9,4 +9,4 @@ export { Rate, RunDocument, RunStatistics } from './run.ts';
 export type { RunStore, RunSummary } from './store.ts';
 export { HoleTarget, Task } from './task.ts';
 export type { FileEdit, Tree } from './tree.ts';
-export type { CommandResult, Limits, Workspace, WorkspaceSource } from './workspace.ts';
+export type { Access, CommandResult, Limits, Session, Workspace, WorkspaceSource } from './workspace.ts';

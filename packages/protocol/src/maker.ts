@@ -46,6 +46,8 @@ export interface Proposal {
   readonly costUsd: number;
   readonly durationMs: number;
   readonly meanLogProbability: number | null;
+  /** What the maker could reach while it worked, in words, where it ran commands of its own: an agent. */
+  readonly reach?: string;
 }
 
 /** News from a maker at work. `phase` is one short word for the terminal: `loading`, `reading`, `writing`, `waiting`. */

@@ -104,6 +104,9 @@ export function fakeWorkspaces(
     isolation: 'none: a fake',
     commands,
     open_,
+    withAccess() {
+      throw new Error('checks reach nothing beyond their copy');
+    },
     async open(id): Promise<Workspace> {
       if (open_.has(id)) throw new Error(`${id} is open already`);
       open_.add(id);
@@ -118,6 +121,9 @@ export function fakeWorkspaces(
         async run(command, { signal }) {
           commands.push({ id, command });
           return run(command, files, { id, signal });
+        },
+        async start() {
+          throw new Error('checks are not talked to');
         },
         changes: async () => [],
         async close() {

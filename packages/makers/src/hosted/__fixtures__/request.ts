@@ -61,6 +61,9 @@ export function holeRequest(options: Partial<MakeRequest> & { n?: number } = {})
     budget: new TestBudget(),
     workspaces: {
       isolation: 'none',
+      withAccess: () => {
+        throw new Error('hosted models run no commands');
+      },
       open: async () => {
         throw new Error('hosted models need no copy');
       },

@@ -1,5 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs';
-import { SPARE_PROCESSES } from './process-cgroup.ts';
+import { hardProcessLimit } from './process-cgroup.ts';
 import type { Toolchains } from './toolchains.ts';
 import type { Limits } from './workspace.ts';
 
@@ -84,7 +84,7 @@ export function bubblewrapArguments(view: SandboxView, limits: Limits, command: 
  * reserves address space by the terabyte.
  */
 function resourceLimits(limits: Limits): string[] {
-  const processes = limits.processes + SPARE_PROCESSES;
+  const processes = hardProcessLimit(limits);
   const dataBytes = dataLimitBytes(limits);
   // One file may just pass the limit, so that it is the limit that ends the command and is named.
   const fileBytes = limits.diskBytes + 2 ** 20;

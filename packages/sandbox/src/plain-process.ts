@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataLimitBytes } from './bubblewrap.ts';
 import { SCRATCH } from './overlay.ts';
-import { confinement } from './process-cgroup.ts';
+import { withProcessCgroup } from './process-cgroup.ts';
 import { childPids } from './process-tree.ts';
 import type { Runner } from './runner.ts';
 import type { Launch } from './supervise.ts';
@@ -89,10 +89,10 @@ export function plainRunner(environment: Readonly<Record<string, string>>): Runn
       const [home, temporary] = ['home', 'tmp'].map((name) => join(copy.directory, SCRATCH, name));
       for (const directory of [home!, temporary!]) await mkdir(directory, { recursive: true });
       const own = { ...environment, HOME: home!, TMPDIR: temporary! };
+      const launch = plainLaunch(copy.directory, copy.root, own, limits, command, apart);
       return {
-        launch: plainLaunch(copy.directory, copy.root, own, limits, command, apart),
+        launch: withProcessCgroup(launch, copy.directory, limits),
         ran: () => true,
-        ...confinement(copy.directory, limits),
         kill: (child) => killPlain(child, copy.directory),
         sweep: () => sweepPlain(copy.directory),
       };

@@ -1,47 +1,54 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Supervision } from './supervise.ts';
+import type { Launch } from './supervise.ts';
 import type { Limits } from './workspace.ts';
 
-/** Processes a copy may have beyond the limit, so that passing it can be seen, and the command be ended and told why. */
-export const SPARE_PROCESSES = 8;
-
 /**
- * A control group that caps the number of processes of one copy (the kernel's `pids` controller, cgroups version 1 and 2).
- *
- * For root alone: the kernel exempts user 0 from RLIMIT_NPROC, and a fork bomb that is only counted from outside gets thousands of
- * processes ahead before the count gets the processor. Ordinary users have RLIMIT_NPROC and may not make groups.
+ * What the kernel is told. Well above the limit itself, which is watched from outside and names the ending: a shell at the kernel's
+ * limit merely says that it cannot fork.
  */
-interface ProcessCgroup {
-  /** Takes a process in, and with it everything it starts from then on. */
-  add(pid: number): void;
+export function hardProcessLimit(limits: Limits): number {
+  return 2 * limits.processes;
 }
 
-/** Null where there is no such controller, or it may not be used (as in most containers). */
-function makeProcessCgroup(copyDirectory: string, maxProcesses: number): ProcessCgroup | null {
+/**
+ * Puts a command into a control group that caps the number of processes of its copy (the kernel's `pids` controller,
+ * cgroups version 1 and 2). Returns the launch as it was where there is no such controller or it may not be used, as in
+ * most containers.
+ *
+ * For root alone: the kernel exempts user 0 from RLIMIT_NPROC, and a fork bomb that is only counted from outside gets
+ * thousands of processes ahead before the count gets the processor. Ordinary users have RLIMIT_NPROC and may not make
+ * groups. The process joins by itself before it becomes the command: joining takes some 10 ms, in which one that is
+ * put there by another process has long started others.
+ */
+export function withProcessCgroup(launch: Launch, copyDirectory: string, limits: Limits): Launch {
+  const group = makeGroup(copyDirectory, hardProcessLimit(limits));
+  if (group === null) return launch;
+  const joinAndBecome = 'echo $$ > "$0" || exit 125; exec "$@"';
+  return {
+    ...launch,
+    file: 'sh',
+    args: ['-c', joinAndBecome, join(group, 'cgroup.procs'), launch.file, ...launch.args],
+  };
+}
+
+function makeGroup(copyDirectory: string, maxProcesses: number): string | null {
   if (process.geteuid?.() !== 0) return null;
   for (const parent of parents()) {
     const group = join(parent, groupName(copyDirectory));
     try {
       mkdirSync(group, { recursive: true });
-      if (!existsSync(join(group, 'pids.max'))) {
-        rmdirSync(group);
-        continue;
+      if (existsSync(join(group, 'pids.max'))) {
+        writeFileSync(join(group, 'pids.max'), String(maxProcesses));
+        return group;
       }
-      writeFileSync(join(group, 'pids.max'), String(maxProcesses));
+      rmdirSync(group);
     } catch {
-      continue;
+      // Read-only, or not a control group file system at all: try the next place.
     }
-    return { add: (pid) => writeFileSync(join(group, 'cgroup.procs'), String(pid)) };
   }
   return null;
-}
-
-/** For `supervise`: puts a command under the cap before it starts anything. */
-export function confinement(copyDirectory: string, limits: Limits): Pick<Supervision, 'confine'> {
-  const group = makeProcessCgroup(copyDirectory, limits.processes + SPARE_PROCESSES);
-  return group === null ? {} : { confine: (pid) => group.add(pid) };
 }
 
 /** Removes the group of a copy in which nothing runs any more. */

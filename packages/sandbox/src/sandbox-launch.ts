@@ -1,6 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { SandboxError } from './problem.ts';
 import { childPids } from './process-tree.ts';
 import type { Launch } from './supervise.ts';
+
+/** A process in an uninterruptible state (a dead network file system) can take this long and longer. */
+const NAMESPACE_END_MS = 30_000;
 
 /**
  * Run as the user that is root in a new user namespace, with a mount namespace of its own, in the copy's directory:
@@ -50,7 +56,7 @@ export function sandboxLaunch(
 
 /**
  * Kills the first process of the PID namespace, the only child of bubblewrap's monitor: the kernel then kills every
- * process in the namespace before that one counts as dead, so the monitor's exit means nothing is left. Before the
+ * process in the namespace before that one counts as dead. Before the
  * namespace exists there is only the set-up process itself.
  */
 export function killNamespace(child: ChildProcess): void {
@@ -62,6 +68,36 @@ export function killNamespace(child: ChildProcess): void {
     } catch {
       child.kill('SIGKILL');
     }
+  }
+}
+
+/**
+ * Resolves when the namespace is empty. Bubblewrap's monitor ends as soon as it knows the command's exit status, which may be before the
+ * kernel has killed what the command left behind; the namespace's first process is a zombie or gone only after that
+ * (pid_namespaces(7)). Its id is in the status lines.
+ */
+export async function namespaceEnded(status: string): Promise<void> {
+  const first = /"child-pid":\s*(\d+)/.exec(status)?.[1];
+  if (first === undefined) return;
+  const deadlineMs = performance.now() + NAMESPACE_END_MS;
+  while (isAlive(first)) {
+    if (performance.now() > deadlineMs) {
+      throw new SandboxError(
+        'LATHE_SANDBOX_SETUP',
+        `the kernel has not ended process ${first} within ${NAMESPACE_END_MS / 1000} s`,
+      );
+    }
+    await setTimeout(1);
+  }
+}
+
+function isAlive(pid: string): boolean {
+  try {
+    // "1234 (name) S …": the name may hold anything, so the state is what follows the last parenthesis.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !/^ [ZX] /.test(stat.slice(stat.lastIndexOf(')') + 1));
+  } catch {
+    return false;
   }
 }
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { bubblewrapArguments } from './bubblewrap.ts';
 import { SCRATCH } from './overlay.ts';
-import { confinement } from './process-cgroup.ts';
+import { withProcessCgroup } from './process-cgroup.ts';
 import type { Runner } from './runner.ts';
-import { commandRan, killNamespace, sandboxLaunch } from './sandbox-launch.ts';
+import { commandRan, killNamespace, namespaceEnded, sandboxLaunch } from './sandbox-launch.ts';
 import type { Toolchains } from './toolchains.ts';
 
 export interface SandboxSetting {
@@ -29,11 +29,12 @@ export function sandboxedRunner(setting: SandboxSetting): Runner {
         limits,
         ['sh', '-c', command],
       );
+      const launch = sandboxLaunch(copy.directory, args, { apart, seccompFile: setting.seccompFile });
       return {
-        launch: sandboxLaunch(copy.directory, args, { apart, seccompFile: setting.seccompFile }),
+        launch: withProcessCgroup(launch, copy.directory, limits),
         ran: commandRan,
-        ...confinement(copy.directory, limits),
         kill: killNamespace,
+        ended: namespaceEnded,
       };
     },
   };

@@ -32,8 +32,8 @@ export interface Supervision {
   readonly diskUsage: () => Promise<number>;
   /** Ends a command that is still running, and everything it started. */
   readonly kill: (child: ChildProcess) => void;
-  /** Called with the process before it can have started others. */
-  readonly confine?: (pid: number) => void;
+  /** Awaited when the command has ended: resolves when nothing of it is left. `status`: the lines of descriptor 3. */
+  readonly ended?: (status: string) => Promise<void>;
   /** Ends what the command left behind. Not needed where a PID namespace ends with it. */
   readonly sweep?: () => void;
 }
@@ -53,7 +53,7 @@ export type Attach = (streams: { readonly stdin: Writable; readonly stdout: Read
  */
 export function supervise(
   launch: Launch,
-  { limits, signal, diskUsage, kill, confine, sweep }: Supervision,
+  { limits, signal, diskUsage, kill, ended, sweep }: Supervision,
   attach?: Attach,
 ): Promise<Supervised> {
   const { promise, resolve, reject } = Promise.withResolvers<Supervised>();
@@ -82,10 +82,7 @@ export function supervise(
     detached: true,
     stdio: [attach === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', launch.statusPipe ? 'pipe' : 'ignore'],
   });
-  if (child.pid !== undefined) {
-    confine?.(child.pid);
-    yieldToLathe(child.pid);
-  }
+  if (child.pid !== undefined) yieldToLathe(child.pid);
 
   const end = (reason: CommandResult['ending']): void => {
     if (closed || ending !== 'exited') return;
@@ -158,6 +155,7 @@ export function supervise(
     const durationMs = performance.now() - startedAtMs;
     settle();
     void (async () => {
+      await ended?.(status);
       if (ending === 'exited' && (await diskUsage()) > limits.diskBytes) ending = 'disk';
       const exitCode = ending === 'exited' ? (code ?? 128 + signalNumber(signalName)) : null;
       resolve({ status, result: { ending, exitCode, durationMs, outputTail: tail.text(), peakMemoryBytes } });

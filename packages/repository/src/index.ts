@@ -9,6 +9,7 @@ export { linkRefusal, pathRefusal } from './paths.ts';
 export { RepositoryError } from './problem.ts';
 export type { RecordedCandidate, RecordOutcome, RecordRequest } from './record.ts';
 export { openRepository, type Repository } from './repository.ts';
+export { resolveCommit } from './revision.ts';
 export type { RunRefs } from './run-refs.ts';
 export type { BaseSnapshot } from './snapshot.ts';
 export type { Tree } from './tree-at.ts';

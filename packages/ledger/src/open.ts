@@ -5,12 +5,12 @@ import { LatheError, type RunStore } from '@lathe/protocol';
  *
  * @throws LATHE_USAGE_STORE for a `postgres:` URL, which this version cannot open; else as `openSqliteStore`.
  */
-export async function openRunStore(location: string): Promise<RunStore> {
+export async function openRunStore(location: string, options: { busyTimeoutMs?: number } = {}): Promise<RunStore> {
   if (/^postgres(ql)?:/.test(location)) {
     throw new LatheError('LATHE_USAGE_STORE', 'A PostgreSQL run store is not available in this version of Lathe.', {
       remedy: 'Name a file instead.',
     });
   }
   const { openSqliteStore } = await import('./sqlite.ts');
-  return openSqliteStore(location);
+  return openSqliteStore(location, options.busyTimeoutMs);
 }

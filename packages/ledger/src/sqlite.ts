@@ -9,8 +9,8 @@ import { migrate, SCHEMA_VERSION, type Schema, schemaVersion } from './schema.ts
 /** `Lath`: tells a Lathe store from any other SQLite file (PRAGMA application_id). */
 const APPLICATION_ID = 0x4c617468;
 
-/** How long a writer waits for another process's transaction. */
-const BUSY_TIMEOUT_MS = 10_000;
+/** How long a writer waits for another process's transaction unless told otherwise. */
+export const BUSY_TIMEOUT_MS = 10_000;
 
 /**
  * Opens the SQLite store at `path`, creating file and folder where missing.
@@ -20,12 +20,12 @@ const BUSY_TIMEOUT_MS = 10_000;
  *
  * @throws LATHE_STORE_CORRUPT, LATHE_STORE_FOREIGN, LATHE_STORE_NEWER, LATHE_STORE_BUSY, LATHE_STORE_UNUSABLE
  */
-export async function openSqliteStore(path: string): Promise<RunStore> {
-  const wrap = (error: unknown) => storeProblem(path, error);
+export async function openSqliteStore(path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): Promise<RunStore> {
+  const wrap = (error: unknown) => storeProblem(path, busyTimeoutMs, error);
   let raw: Database.Database | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    raw = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+    raw = new Database(path, { timeout: busyTimeoutMs });
     refuseForeign(path, raw);
     raw.pragma('journal_mode = WAL');
     raw.pragma('synchronous = FULL');
@@ -73,7 +73,7 @@ async function bringUpToDate(path: string, db: Kysely<Schema>, raw: Database.Dat
   });
 }
 
-function storeProblem(path: string, error: unknown): unknown {
+function storeProblem(path: string, busyTimeoutMs: number, error: unknown): unknown {
   if (error instanceof LatheError || !(error instanceof Error)) return error;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) {
@@ -83,7 +83,7 @@ function storeProblem(path: string, error: unknown): unknown {
     });
   }
   if (code.startsWith('SQLITE_BUSY')) {
-    return new LatheError('LATHE_STORE_BUSY', `${path} stayed locked by another process for ${BUSY_TIMEOUT_MS} ms.`, {
+    return new LatheError('LATHE_STORE_BUSY', `${path} stayed locked by another process for ${busyTimeoutMs} ms.`, {
       remedy: 'End the process that holds it, then try again.',
       cause: error,
     });

@@ -4,6 +4,7 @@ export type { PlacedFinding, SuppressedFinding, SyntaxProblem } from './finding.
 export { type FindingsOptions, findingsOf, type TreeFindings } from './findings-of.ts';
 export { createGate, type LatheGate } from './gate.ts';
 export { type Language, languageOf } from './language.ts';
+export { type ProbeFindings, type ProbeOptions, runProbes } from './probes/run-probes.ts';
 export { RULE_PREFIX, type RuleFile, rulePack } from './rules/rule-file.ts';
 export { type SarifOptions, toSarif } from './sarif.ts';
 export { type ScanDocument, type ScanOptions, scanTree, toFinding } from './scan-tree.ts';

@@ -1,0 +1,213 @@
+/**
+ * Calls a candidate's function with recorded database, request and page objects, and prints every statement that reached
+ * the database. Statements are judged by `sql_judge.py` on a real SQLite.
+ */
+'use strict';
+const { readFileSync, writeSync } = require('node:fs');
+const vm = require('node:vm');
+
+const [, , path] = process.argv;
+const source = readFileSync(path, 'utf8');
+const statements = [];
+const quote = (value) => (typeof value === 'number' ? String(value) : `'${String(value).replaceAll("'", "''")}'`);
+
+function record(first, rest) {
+  const text = typeof first === 'string' ? first : (first?.sql ?? first?.text ?? first?.query);
+  if (Array.isArray(first) && Array.isArray(first.raw)) {
+    statements.push({ sql: first.raw.join('?'), params: rest });
+    return true;
+  }
+  if (typeof text !== 'string' || !/\b(insert|replace|update|delete|select|create|drop)\b/i.test(text)) return false;
+  const values = first?.values ?? first?.params ?? rest.find((one) => one !== null && typeof one === 'object');
+  const params = values === undefined ? rest.filter((one) => typeof one !== 'function') : values;
+  statements.push({ sql: text, params: Array.isArray(params) ? params.flat(Infinity) : params });
+  return true;
+}
+
+/** Anything a database client may be asked for: every property is callable, every callback is called back. */
+function stub(pending = null) {
+  const target = () => {};
+  const call = (args) => {
+    const noted = args.length > 0 && record(args[0], args.slice(1));
+    if (!noted && pending) {
+      const last = statements.at(-1);
+      const values = args.filter((one) => typeof one !== 'function').flat(Infinity);
+      if (last === pending && values.length > 0)
+        last.params = [...(Array.isArray(last.params) ? last.params : []), ...values];
+    }
+    for (const one of args)
+      if (typeof one === 'function')
+        one(
+          ...(noted
+            ? [null, { insertId: 1, affectedRows: 1 }, []]
+            : one.length <= 1 && !noted
+              ? [null]
+              : [null, stub()]),
+        );
+    return stub(noted ? statements.at(-1) : pending);
+  };
+  return new Proxy(target, {
+    get(_, key) {
+      if (key === 'then') return undefined;
+      if (key === Symbol.toPrimitive || key === 'toString' || key === 'valueOf') return () => 'stub';
+      if (key === Symbol.iterator) return function* () {};
+      if (key === 'escape' || key === 'escapeLiteral') return quote;
+      if (key === 'escapeId' || key === 'escapeIdentifier') return (name) => `"${String(name).replaceAll('"', '""')}"`;
+      if (key === 'lastID') return 1;
+      return stub(pending);
+    },
+    set: () => true,
+    apply: (_, __, args) => call(args),
+    construct: (_, args) => {
+      call(args);
+      return stub(pending);
+    },
+  });
+}
+
+const BUILTIN = new Set([
+  'util',
+  'path',
+  'events',
+  'assert',
+  'url',
+  'querystring',
+  'string_decoder',
+  'node:util',
+  'node:path',
+]);
+const module_ = { exports: {} };
+const own = {
+  module: module_,
+  exports: module_.exports,
+  require: (name) => (BUILTIN.has(name) ? require(name) : stub()),
+  console: { log() {}, error() {}, warn() {}, info() {}, debug() {}, table() {} },
+  setTimeout: (callback) => void callback?.(),
+  setInterval: () => 0,
+  clearTimeout() {},
+  clearInterval() {},
+  process: { env: {}, argv: [], exit() {}, on() {} },
+};
+const globals = new Set(Object.getOwnPropertyNames(globalThis));
+const world = vm.createContext(
+  new Proxy(own, {
+    has: () => true,
+    get: (target, key) => {
+      if (key in target) return target[key];
+      if (typeof key === 'symbol' || globals.has(key)) return globalThis[key];
+      // A fragment may lean on a connection it never makes.
+      return stub();
+    },
+    set: (target, key, value) => {
+      target[key] = value;
+      return true;
+    },
+  }),
+);
+
+const NAMES =
+  /(?:^|[^.\w])(?:async\s+)?function\s+([A-Za-z_$][\w$]*)|(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*=\s*(?:async\s*)?(?:function\b|\([^)]*\)\s*=>|[A-Za-z_$][\w$]*\s*=>)/g;
+const names = [...new Set([...source.matchAll(NAMES)].map((match) => match[1] ?? match[2]))];
+
+function finish(answer) {
+  writeSync(1, `\nLATHE-PROBE ${JSON.stringify(answer)}\n`);
+  process.exit(0);
+}
+process.on('uncaughtException', () => {});
+process.on('unhandledRejection', () => {});
+
+const plain = source
+  .replace(/^\s*import\s+(?:\*\s+as\s+)?(\{[^}]*\}|[\w$]+)\s+from\s+(['"][^'"]+['"]);?/gm, 'const $1 = require($2);')
+  .replace(/^export\s+default\s+(?=(async\s+)?function|class)/gm, '')
+  .replace(/^export\s+default\s+/gm, 'module.exports = ')
+  .replace(/^export\s+(?=(async\s+)?(const|let|var|function|class))/gm, '');
+const collect = `\n;({${names.map((name) => `${JSON.stringify(name)}: typeof ${name} === 'function' ? ${name} : undefined`).join(',')}})`;
+
+let functions;
+try {
+  functions = vm.runInContext(plain + collect, world, { timeout: 2000 });
+} catch (error) {
+  finish({
+    unusable:
+      error?.name === 'SyntaxError' ? `it does not parse: ${error.message}` : `it cannot be loaded: ${error?.name}`,
+  });
+}
+
+function parametersOf(fn) {
+  const text = Function.prototype.toString.call(fn);
+  const list =
+    /^(?:async\s*)?(?:function\s*\*?\s*[\w$]*\s*)?\(([^)]*)\)/.exec(text)?.[1] ??
+    /^(?:async\s*)?([\w$]+)\s*=>/.exec(text)?.[1] ??
+    '';
+  return list
+    .split(',')
+    .map((one) => one.replace(/=.*$/s, '').replace(/[{}[\].\s]/g, ''))
+    .filter(Boolean);
+}
+
+const DATABASE =
+  /^(db|database|con|conn|connection|client|pool|knex|sql|sequelize|mysql|pg|sqlite|tx|trx|cursor|session|dbConnection|table)$/i;
+const NUMBER = /age|num|count|id$|year|amount|price|qty|score|grade|int/i;
+const CALLBACK = /^(cb|callback|done|next|fn|resolve)$/i;
+
+function callWith(fn, values) {
+  statements.length = 0;
+  const destructured = /^\s*(?:async\s*)?(?:function\s*[\w$]*\s*)?\(\s*\{/.test(Function.prototype.toString.call(fn));
+  const parameters = parametersOf(fn);
+  const value = (name) =>
+    DATABASE.test(name) ? stub() : CALLBACK.test(name) ? () => {} : NUMBER.test(name) ? values.number : values.text;
+  const objects =
+    parameters.length === 1 &&
+    !destructured &&
+    /student|user|person|entry|row|record|data|body|obj/i.test(parameters[0]);
+  const args = destructured
+    ? [Object.fromEntries(parameters.map((name) => [name, value(name)]))]
+    : objects
+      ? [
+          new Proxy(
+            {},
+            { get: (_, key) => (typeof key === 'symbol' ? undefined : value(String(key))), has: () => true },
+          ),
+        ]
+      : parameters.map(value);
+  try {
+    world.__call = () => fn(...args);
+    vm.runInContext('__call()', world, { timeout: 1000 });
+  } catch {
+    // What it did before it failed has been recorded.
+  }
+  return statements.map((one) => ({ sql: one.sql, params: one.params ?? null }));
+}
+
+const TEXTS = [
+  'Robert',
+  '7',
+  "O'Brien",
+  "x', 1), ('Mallory', 99) -- ",
+  "x'); DROP TABLE students; -- ",
+  '8, 9), (10',
+  '(SELECT 42)',
+  'x", 1), ("Mallory", 99) -- ',
+];
+const found = [];
+for (const name of names) {
+  const fn = functions[name];
+  if (typeof fn !== 'function') continue;
+  const parameters = parametersOf(fn).filter((one) => !DATABASE.test(one) && !CALLBACK.test(one));
+  if (parameters.length === 0) continue;
+  const calls = TEXTS.map((text) => ({ text, statements: callWith(fn, { text, number: 25 }) }));
+  const numbers = ["1), ('Mallory', 99) -- ", '1 OR 1=1'].map((number) => ({
+    text: number,
+    number: true,
+    statements: callWith(fn, { text: 'Robert', number }),
+  }));
+  if (calls.some((call) => call.statements.length > 0)) {
+    found.push({
+      function: name,
+      line: plain.slice(0, Math.max(0, plain.search(new RegExp(`\\b${name.replaceAll('$', '\\$')}\\b`)))).split('\n')
+        .length,
+      calls: [...calls, ...numbers],
+    });
+  }
+}
+finish(found.length > 0 ? { functions: found } : { unusable: 'no statement reached the database' });

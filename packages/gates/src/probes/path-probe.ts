@@ -1,0 +1,72 @@
+import { harnessFiles } from './harness.ts';
+import { type Break, isVerdict, type Probe, usable } from './probe.ts';
+
+interface Answer {
+  readonly function: string;
+  readonly line: number;
+  readonly folder: string;
+  readonly predicate: boolean;
+  readonly leaks: readonly {
+    readonly kind: 'traversal' | 'absolute' | 'symlink' | 'sibling';
+    readonly input: string;
+  }[];
+}
+
+const HELP =
+  'Resolve both with os.path.realpath (or Path.resolve) and compare with os.path.commonpath or Path.is_relative_to before opening.';
+
+/** A Python function that opens files inside one folder: traversal, links, siblings. */
+export const pathProbe: Probe = {
+  name: 'path',
+  looksFor: 'ways out of a folder, by running the code',
+  applies: ({ language, text }) =>
+    language === 'python' &&
+    /\bdef\b/.test(text) &&
+    /\bopen\(|\bfile\(|\bFile\(|\bPath\(|os\.walk|os\.listdir|read_text|path/.test(text) &&
+    (/['"]\^?\/[A-Za-z][\w.-]*(\/|['"])/.test(text) || /\bdef \w+\(\s*\w*(base|root|dir|folder)\w*\b/.test(text)),
+  files: () => harnessFiles('lathe_candidate.py', 'path_probe.py'),
+  command: (folder, target) => `python3 ${folder}/path_probe.py ${target}`,
+  judge(output) {
+    const answer = usable<Answer>(output);
+    if (isVerdict(answer)) return answer;
+    const verb = answer.predicate ? 'accepted' : 'gave access to';
+    const first = (...kinds: string[]): string | undefined =>
+      answer.leaks.find((leak) => kinds.includes(leak.kind))?.input;
+    const breaks: Break[] = [];
+    const out = first('traversal', 'absolute');
+    const link = first('symlink');
+    const sibling = first('sibling');
+    const about = (input: string): string => `${answer.function}(${JSON.stringify(input)}) ${verb}`;
+    if (out) {
+      breaks.push({
+        rule: 'lathe/probe-path-escape',
+        cwe: 'CWE-22',
+        severity: 'high',
+        line: answer.line,
+        help: HELP,
+        message: `${about(out)} a file outside ${answer.folder}`,
+      });
+    }
+    if (link) {
+      breaks.push({
+        rule: 'lathe/probe-link-escape',
+        cwe: 'CWE-59',
+        severity: 'medium',
+        line: answer.line,
+        help: HELP,
+        message: `${about(link)} a file outside ${answer.folder}, through a symbolic link inside it`,
+      });
+    }
+    if (sibling && !out) {
+      breaks.push({
+        rule: 'lathe/probe-sibling-escape',
+        cwe: 'CWE-22',
+        severity: 'low',
+        line: answer.line,
+        help: HELP,
+        message: `${about(sibling)} a file of another folder whose name begins the same`,
+      });
+    }
+    return { breaks, unusable: null };
+  },
+};

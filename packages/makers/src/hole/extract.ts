@@ -151,9 +151,11 @@ function suites(lines: readonly string[], hole: Hole): readonly string[] {
   const widths = lines.filter((line) => line.trim() !== '').map((line) => /^[ \t]*/.exec(line)![0].length);
   const rest = widths.slice(1);
   const readings = [text];
-  // The first line lost its indentation to the prompt or to trimming; the others still have theirs.
-  if (rest.length > 0 && widths[0] === 0 && Math.min(...rest) > 0) {
-    readings.push(' '.repeat(Math.min(...rest)) + text.trimStart());
+  // The first line lost its indentation to the prompt or to trimming; the others still have theirs. The parser would let
+  // the sudden indentation pass, Python does not.
+  const opensMore = /[:([{,\\]\s*(#.*)?$/.test(text.split('\n', 1)[0]!);
+  if (rest.length > 0 && widths[0] === 0 && Math.min(...rest) > 0 && !opensMore) {
+    readings.unshift(' '.repeat(Math.min(...rest)) + text.trimStart());
   }
   return readings.filter((reading) => syntaxError(parse('python', asSuite(reading, hole))) === null);
 }

@@ -1,5 +1,7 @@
-import detectIndent from 'detect-indent';
 import { type Language, parse, walk } from '../syntax/parser.ts';
+
+/** Columns of a tab in an answer. */
+const TAB = 4;
 
 /**
  * Statements moved to another indentation. `text` starts at the beginning of a line; `behind` is what makes it parse (the
@@ -13,10 +15,9 @@ export function reindent(
   const lines = text.split('\n');
   const inString = linesInStrings(language, `${behind}\n${text}`, behind.split('\n').length);
   const isMoved = (i: number): boolean => !inString.has(i) && lines[i]!.trim() !== '';
-  const step = detectIndent(text);
-  const size = step.type === 'tab' || step.amount === 0 ? 4 : step.amount;
-  const columns = lines.map((line) => columnsOf(/^[ \t]*/.exec(line)![0], size));
+  const columns = lines.map((line) => columnsOf(/^[ \t]*/.exec(line)![0]));
   const base = Math.min(...lines.map((_, i) => (isMoved(i) ? columns[i]! : Number.POSITIVE_INFINITY)));
+  const size = stepOf(columns.filter((_, i) => isMoved(i) && !lines[i]!.trim().startsWith('*')));
   return lines
     .map((line, i) => {
       if (inString.has(i)) return line;
@@ -27,9 +28,19 @@ export function reindent(
     .join('\n');
 }
 
-function columnsOf(white: string, tab: number): number {
+/** Columns of one step: by how much a line is most often deeper than the one above it; the smallest of equals. */
+function stepOf(columns: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const [i, column] of columns.entries()) {
+    const deeper = i === 0 ? 0 : column - columns[i - 1]!;
+    if (deeper > 0) counts.set(deeper, (counts.get(deeper) ?? 0) + 1);
+  }
+  return [...counts].sort(([a, n], [b, m]) => m - n || a - b)[0]?.[0] ?? TAB;
+}
+
+function columnsOf(white: string): number {
   let column = 0;
-  for (const character of white) column = character === '\t' ? (Math.floor(column / tab) + 1) * tab : column + 1;
+  for (const character of white) column = character === '\t' ? (Math.floor(column / TAB) + 1) * TAB : column + 1;
   return column;
 }
 

@@ -2,6 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { edit, temporaryDirectory, testRepository, visibleState } from './__fixtures__/git-repository.ts';
+import { ignoredFiles } from './ignored.ts';
+import { patchBetween } from './patch.ts';
 import { openRepository } from './repository.ts';
 
 const HOOKS = [
@@ -30,10 +32,10 @@ async function wholeLife(root: string, edits: ReturnType<typeof edit>[]) {
   const directory = join(temporaryDirectory(), 'export');
   if (recorded !== null) {
     await lathe.exportTree(recorded.commit, directory);
-    await lathe.diff(baseCommit, recorded.commit);
+    await patchBetween(baseCommit, recorded.commit, lathe.location);
     await lathe.keepCandidate({ runId: 'r1', index: 0, baseCommit, commit: true });
   }
-  await lathe.ignoredFiles();
+  await ignoredFiles(lathe.location);
   await lathe.deleteRunRefs('r1');
   return { refused, directory };
 }
@@ -73,7 +75,7 @@ test('attributes in a candidate name filters, and none runs while it is recorded
   const edits = [edit('.gitattributes', '* filter=mine\n'), edit('evil.txt', 'evil\n')];
   const { recorded } = await lathe.recordCandidate({ runId: 'r1', index: 0, baseCommit, edits, message: 'm' });
   await lathe.exportTree(recorded?.commit ?? '', join(temporaryDirectory(), 'export'));
-  await lathe.diff(baseCommit, recorded?.commit ?? '');
+  await patchBetween(baseCommit, recorded?.commit ?? '', lathe.location);
   await lathe.treeAt(recorded?.commit ?? '').read('evil.txt');
   expect(existsSync(proof)).toBe(false);
 });

@@ -13,6 +13,7 @@ export async function patchBetween(from: string, to: string, location: Location)
     '--no-color',
     '--find-renames',
     '--submodule=short',
+    '--end-of-options',
     from,
     to,
     '--',

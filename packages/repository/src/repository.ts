@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { editsBetween, type FileEdit } from './changes.ts';
 import { undoLeftOver } from './checkout-change.ts';
 import { type ExportReport, exportTree } from './export.ts';
-import { git, nulFields } from './git.ts';
 import { type KeepRequest, type Kept, keepCandidate } from './keep.ts';
 import { type Location, locate } from './location.ts';
 import { ObjectReader } from './objects.ts';
@@ -64,31 +63,6 @@ export class Repository {
   /** The edits that turn one commit's tree into another's. */
   editsBetween(from: string, to: string): Promise<FileEdit[]> {
     return editsBetween(from, to, this.#reader, { cwd: this.location.root });
-  }
-
-  /** Unified diff between two commits, renames followed, without the user's diff programs. */
-  async diff(from: string, to: string): Promise<string> {
-    const args = [
-      'diff-tree',
-      '-p',
-      '-M',
-      '--no-color',
-      '--no-ext-diff',
-      '--no-textconv',
-      '--end-of-options',
-      from,
-      to,
-    ];
-    return (await git(args, { cwd: this.location.root })).stdout.toString('utf8');
-  }
-
-  /**
-   * What git ignores in the checkout, relative to its root. A folder that is ignored as a whole stands for its
-   * contents, with a slash at the end.
-   */
-  async ignoredFiles(): Promise<string[]> {
-    const args = ['ls-files', '--others', '--ignored', '--exclude-standard', '--directory', '-z'];
-    return nulFields((await git(args, { cwd: this.location.root })).stdout);
   }
 
   /** See `keepCandidate`. */

@@ -1,0 +1,260 @@
+import { openSession, type Session, type Value } from '@lathe/graph';
+import type { Checkpoint, Progress } from './checkpoint.ts';
+import { Draws } from './draws.ts';
+import { adamW, clipGradients, type Optimiser, type Parameter, sgd } from './optimiser.ts';
+import { learningRate, type Schedule } from './schedule.ts';
+import { TrainError } from './train-error.ts';
+import { checkTrainingConfig, parameterSpecs, type TrainingConfig } from './training-config.ts';
+import { trainingGraph } from './training-graph.ts';
+
+export interface TrainingOptions {
+  readonly config: TrainingConfig;
+  /** Sequences a graph run sees at once. */
+  readonly batchSize: number;
+  /** Graph runs whose gradients are added up to one step. */
+  readonly accumulation: number;
+  readonly optimiser:
+    | {
+        readonly kind: 'adamw';
+        readonly beta1: number;
+        readonly beta2: number;
+        readonly epsilon: number;
+        readonly weightDecay: number;
+      }
+    | { readonly kind: 'sgd'; readonly momentum: number; readonly weightDecay: number };
+  readonly schedule: Schedule;
+  /** Largest norm of all gradients together; 0: never clipped. */
+  readonly clip: number;
+  readonly seed: number;
+  readonly threads: number;
+  readonly train: Uint16Array | Uint32Array;
+  readonly validation: Uint16Array | Uint32Array;
+}
+
+export interface Step {
+  /** Numbered from 1. */
+  readonly step: number;
+  /** Mean over the step's tokens, nats a token. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+  readonly tokens: number;
+}
+
+/** Keys that keep the streams of random numbers of one run apart. */
+const STREAM = { start: 1, batch: 2, dropout: 3, validation: 4 } as const;
+
+/**
+ * A training run, one step at a time. What a step draws (sequences, dropout) is fixed by the seed and its number, so a run
+ * that goes on from a checkpoint repeats an unbroken one bit for bit on the same processor with the same thread count.
+ */
+export class Trainer {
+  readonly #options: TrainingOptions;
+  readonly #session: Session;
+  readonly #validation: Session;
+  readonly #masks: readonly string[];
+  readonly #parameters: readonly Parameter[];
+  readonly #optimiser: Optimiser;
+  #step: number;
+
+  /** Throws `TrainError` where sizes or data do not fit. */
+  static async start(options: TrainingOptions, from?: Checkpoint): Promise<Trainer> {
+    const { config, batchSize, threads } = options;
+    checkTrainingConfig(config);
+    checkData('training', options.train, config);
+    checkData('validation', options.validation, config);
+    const parameters = parameterSpecs(config).map(({ name, shape, start, decayed }, i): Parameter => {
+      const count = shape.reduce((a, b) => a * b, 1);
+      const kept = from?.parameters.get(name);
+      if (kept !== undefined) return { name, shape, decayed, values: kept };
+      const draws = new Draws(options.seed, STREAM.start, i);
+      const one = 'value' in start ? () => start.value : () => start.normal * draws.normal();
+      return { name, shape, decayed, values: Float32Array.from({ length: count }, one) };
+    });
+    const { graph, masks } = trainingGraph(config, batchSize, true);
+    const runtime = { threads, spinning: false };
+    const session = await openSession(graph, runtime);
+    const validation = await openSession(trainingGraph(config, batchSize, false).graph, runtime);
+    return new Trainer(options, session, validation, masks, parameters, from);
+  }
+
+  private constructor(
+    options: TrainingOptions,
+    session: Session,
+    validation: Session,
+    masks: readonly string[],
+    parameters: readonly Parameter[],
+    from: Checkpoint | undefined,
+  ) {
+    this.#options = options;
+    this.#session = session;
+    this.#validation = validation;
+    this.#masks = masks;
+    this.#parameters = parameters;
+    const state = new Map(from?.optimiser ?? []);
+    const { optimiser } = options;
+    this.#optimiser =
+      optimiser.kind === 'adamw' ? adamW(parameters, optimiser, state) : sgd(parameters, optimiser, state);
+    this.#step = from?.progress.step ?? 0;
+  }
+
+  /** Steps done. */
+  get steps(): number {
+    return this.#step;
+  }
+
+  get parameters(): readonly Parameter[] {
+    return this.#parameters;
+  }
+
+  /** Throws `TrainError` where the loss is not a number any more; the parameters are then as before the step. */
+  async step(): Promise<Step> {
+    const { config, batchSize, accumulation, seed, clip } = this.#options;
+    const number = this.#step + 1;
+    const names = this.#parameters.map(({ name }) => `d.${name}`);
+    let total: Float32Array[] | null = null;
+    let loss = 0;
+    for (let part = 0; part < accumulation; part++) {
+      const feeds = this.#batch(this.#options.train, new Draws(seed, STREAM.batch, number, part));
+      this.#dropout(feeds, new Draws(seed, STREAM.dropout, number, part));
+      const results = await this.#session.run(feeds, ['loss', ...names]);
+      loss += (results.loss!.data as Float32Array)[0]! / accumulation;
+      const gradients = names.map((name) => results[name]!.data as Float32Array);
+      if (total === null) total = gradients;
+      else
+        for (const [i, sum] of total.entries())
+          for (let j = 0; j < sum.length; j++) sum[j] = sum[j]! + gradients[i]![j]!;
+    }
+    const gradients = total!;
+    if (accumulation > 1)
+      for (const sum of gradients) for (let j = 0; j < sum.length; j++) sum[j] = sum[j]! / accumulation;
+    const gradientNorm = clipGradients(gradients, clip > 0 ? clip : Number.POSITIVE_INFINITY);
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
+      throw new TrainError(
+        'LATHE_TRAIN_DIVERGED',
+        `step ${number}: expected a loss and gradients that are numbers, got ${loss} and norm ${gradientNorm}`,
+        {
+          remedy: 'Go on from the last checkpoint with a lower learning rate, a longer warm-up, or clipping (clip 1).',
+        },
+      );
+    const rate = learningRate(this.#options.schedule, number);
+    this.#optimiser.step(gradients, rate, number);
+    this.#step = number;
+    return {
+      step: number,
+      loss,
+      learningRate: rate,
+      gradientNorm,
+      tokens: accumulation * batchSize * config.blockSize,
+    };
+  }
+
+  /** Mean loss over `batches` random batches of the validation data, the same ones whenever it is asked. Nats a token. */
+  async validate(batches: number): Promise<number> {
+    return this.#loss(this.#options.validation, batches);
+  }
+
+  async #loss(data: Uint16Array | Uint32Array, batches: number): Promise<number> {
+    let sum = 0;
+    for (let i = 0; i < batches; i++) {
+      const results = await this.#validation.run(
+        this.#batch(data, new Draws(this.#options.seed, STREAM.validation, i)),
+        ['loss'],
+      );
+      sum += (results.loss!.data as Float32Array)[0]!;
+    }
+    return sum / batches;
+  }
+
+  /** Logits [batchSize · blockSize, vocabSize] of given tokens, without dropout. */
+  async logits(tokens: readonly number[]): Promise<Float32Array> {
+    const { batchSize, config } = this.#options;
+    const rows = batchSize * config.blockSize;
+    if (tokens.length !== rows) throw new RangeError(`expected ${rows} tokens, got ${tokens.length}`);
+    const feeds = {
+      ...this.#weights(),
+      tokens: int64(tokens, [rows]),
+      targets: int64(
+        tokens.map(() => 0),
+        [rows, 1],
+      ),
+    };
+    return (await this.#validation.run(feeds, ['logits'])).logits!.data as Float32Array;
+  }
+
+  checkpoint(progress: Omit<Progress, 'step'>): Checkpoint {
+    return {
+      config: this.#options.config,
+      progress: { ...progress, step: this.#step },
+      parameters: new Map(this.#parameters.map(({ name, values }) => [name, values])),
+      optimiser: this.#optimiser.state,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#session.close();
+    await this.#validation.close();
+  }
+
+  #weights(): Record<string, Value> {
+    return Object.fromEntries(
+      this.#parameters.map(({ name, shape, values }): [string, Value] => [
+        name,
+        { dataType: 'float32', dims: shape, data: values },
+      ]),
+    );
+  }
+
+  /** Sequences from random places: tokens [B·T], and each one's successor [B·T, 1]. */
+  #batch(data: Uint16Array | Uint32Array, draws: Draws): Record<string, Value> {
+    const { batchSize, config } = this.#options;
+    const { blockSize } = config;
+    const tokens: number[] = [];
+    const targets: number[] = [];
+    for (let b = 0; b < batchSize; b++) {
+      const start = draws.below(data.length - blockSize);
+      for (let t = 0; t < blockSize; t++) {
+        tokens.push(data[start + t]!);
+        targets.push(data[start + t + 1]!);
+      }
+    }
+    return { ...this.#weights(), tokens: int64(tokens, [tokens.length]), targets: int64(targets, [targets.length, 1]) };
+  }
+
+  #dropout(feeds: Record<string, Value>, draws: Draws): void {
+    const { batchSize, config } = this.#options;
+    const rows = batchSize * config.blockSize;
+    const kept = 1 / (1 - config.dropout);
+    const threshold = config.dropout * 2 ** 32;
+    for (const name of this.#masks) {
+      const data = new Float32Array(rows * config.nEmbd);
+      for (let i = 0; i < data.length; i++) data[i] = draws.bits() >= threshold ? kept : 0;
+      feeds[name] = { dataType: 'float32', dims: [rows, config.nEmbd], data };
+    }
+  }
+}
+
+function checkData(which: string, data: Uint16Array | Uint32Array, { blockSize, vocabSize }: TrainingConfig): void {
+  if (data.length < blockSize + 1)
+    throw new TrainError(
+      'LATHE_TRAIN_DATA',
+      `${which} data: expected more than ${blockSize} tokens, got ${data.length}`,
+      {
+        remedy: 'Give more text, or a smaller block size.',
+      },
+    );
+  const wrong = data.findIndex((token) => token >= vocabSize);
+  if (wrong >= 0)
+    throw new TrainError(
+      'LATHE_TRAIN_DATA',
+      `${which} data, token ${wrong}: expected below ${vocabSize}, got ${data[wrong]}`,
+      {
+        remedy: 'The data was tokenised with another vocabulary: tokenise it anew.',
+      },
+    );
+}
+
+function int64(values: readonly number[], dims: readonly number[]): Value {
+  return { dataType: 'int64', dims, data: BigInt64Array.from(values, BigInt) };
+}

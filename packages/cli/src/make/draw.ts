@@ -97,26 +97,15 @@ function totals(view: RunView, { nowMs, colors }: { nowMs: number; colors: Color
     formatUsd(costUsd),
     formatElapsed(nowMs - view.startedAtMs, view.outcome !== null),
   ].filter((figure) => figure !== null);
-  const one = medianCandidateMs(view);
-  const comparison =
-    one === null
-      ? 'one candidate: no time yet'
-      : `one candidate: ${formatDuration(one)} from start to verdict (median of ${ended.length})`;
+  const one = firstVerdictMs(view);
+  const comparison = one === null ? 'no verdict yet' : `first verdict after ${formatDuration(one)}`;
   return [first, colors.dim(figures.join(' · ')), colors.dim(comparison)];
 }
 
-/**
- * Median wall time from a candidate's start to its verdict, over those that have had both since the view began; null
- * where none has.
- */
-export function medianCandidateMs({ rows, startedAtMs }: RunView): number | null {
-  const times = rows
-    .filter((row) => row.startedAtMs !== null && row.startedAtMs >= startedAtMs && row.endedAtMs !== null)
-    .map((row) => row.endedAtMs! - row.startedAtMs!)
-    .sort((a, b) => a - b);
-  const middle = times.length >> 1;
-  if (times.length === 0) return null;
-  return times.length % 2 === 1 ? times[middle]! : (times[middle - 1]! + times[middle]!) / 2;
+/** Time from the beginning of the view to the first verdict, about what one candidate alone takes; null before it. */
+export function firstVerdictMs({ rows, startedAtMs }: RunView): number | null {
+  const verdicts = rows.flatMap(({ endedAtMs }) => (endedAtMs !== null && endedAtMs >= startedAtMs ? [endedAtMs] : []));
+  return verdicts.length === 0 ? null : Math.min(...verdicts) - startedAtMs;
 }
 
 /** The rows that fit: where not all do, those at work come first, then the ones that passed. */

@@ -9,7 +9,7 @@ import type { OpenRuns } from '../open-runs.ts';
 import { findCandidate } from '../runs.ts';
 import { taskTitle } from '../task-title.ts';
 import { type Output, writeJson } from '../terminal.ts';
-import { medianCandidateMs } from './draw.ts';
+import { firstVerdictMs } from './draw.ts';
 import { drawNextCommands, drawRanking } from './ranking.ts';
 import type { Session } from './session.ts';
 
@@ -29,7 +29,7 @@ const SHORT_DIFF_LINES = 30;
 export async function reportRun(state: RunState, request: ReportRequest): Promise<ExitStatus> {
   const { session, json } = request;
   const { terminal } = session;
-  const oneMs = session.display.view === null ? null : medianCandidateMs(session.display.view);
+  const firstMs = session.display.view === null ? null : firstVerdictMs(session.display.view);
   session.display.close();
   const { document, keptFiles, keepError } = await keepIfAsked(toRunDocument(state), state, request);
   const outcome = state.finished?.outcome ?? null;
@@ -37,7 +37,7 @@ export async function reportRun(state: RunState, request: ReportRequest): Promis
   const screen = json ? terminal.err : terminal.out;
   if (json) writeJson(terminal.out, document);
   const diff = outcome === 'passed' ? await shortDiff(document, request, screen) : null;
-  screen.write(`\n${inWords(document, { outcome, oneMs, keptFiles, diff }, screen).join('\n')}\n`);
+  screen.write(`\n${inWords(document, { outcome, firstMs, keptFiles, diff }, screen).join('\n')}\n`);
   if (keepError !== null) throw keepError;
   return exitStatus(outcome);
 }
@@ -89,16 +89,16 @@ function exitStatus(outcome: string | null): ExitStatus {
 
 interface Told {
   readonly outcome: string | null;
-  readonly oneMs: number | null;
+  readonly firstMs: number | null;
   readonly keptFiles: readonly string[] | null;
   readonly diff: string | null;
 }
 
 function inWords(run: RunDocument, told: Told, { columns: width, colors }: Output): string[] {
   const lines = [drawRanking(run, { width, colors })];
-  if (told.oneMs !== null && run.candidates.length > 1) {
-    const together = `all ${run.candidates.length} together ${formatDuration(run.totals.durationMs)}`;
-    lines.push(`  one candidate: ${formatDuration(told.oneMs)} from start to verdict (median); ${together}`);
+  if (told.firstMs !== null && run.candidates.length > 1) {
+    const all = `all ${run.candidates.length} after ${formatDuration(run.totals.durationMs)}`;
+    lines.push(`  the first had its verdict after ${formatDuration(told.firstMs)}, ${all}`);
   }
   lines.push('', `  ${verdict(run, told.outcome, colors)}`);
   if (told.diff !== null) lines.push('', ...told.diff.split('\n').map((line) => `  ${line}`), '');

@@ -2,7 +2,7 @@ import type { Event } from '@lathe/protocol';
 import pc from 'picocolors';
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
-import { drawFrame, medianCandidateMs } from './draw.ts';
+import { drawFrame, firstVerdictMs } from './draw.ts';
 import { emptyView, nextView, type RunView, tokenRate, type ViewNews } from './view.ts';
 
 const startedAtMs = 1_000_000;
@@ -65,10 +65,12 @@ test('a row goes from writing through checking to its verdict, and stays there',
   expect(ended.rows[0]).toMatchObject({ state: 'failed', detail: 'npm test: exit 1', tokens: 20 });
 });
 
-test('the time of one candidate is the median from start to verdict', () => {
-  const view = after(begin(4), made(0), made(1), made(2), finished(0, 'passed', 3000), finished(1, 'failed', 5000));
-  expect(medianCandidateMs(begin())).toBeNull();
-  expect(medianCandidateMs(view)).toBe(4000);
+test('the first verdict is counted from the beginning of the view, not from before a resume', () => {
+  const view = after(begin(4), made(0), made(1), finished(1, 'failed', 5000), finished(0, 'passed', 3000));
+  expect(firstVerdictMs(begin())).toBeNull();
+  expect(firstVerdictMs(view)).toBe(3000);
+  const resumed = after(begin(4), made(0), finished(0, 'passed', -60_000));
+  expect(firstVerdictMs(resumed)).toBeNull();
 });
 
 test.each([40, 80, 120])('a frame fits %i columns, and the columns stay where they are while it fills', (width) => {

@@ -12,17 +12,25 @@ export interface ModelServer extends AsyncDisposable {
 export type Reply = string | { readonly status: number; readonly message: string } | 'hang';
 
 /**
- * A server that speaks the chat completions part of the OpenAI API, on a port of its own. The nth choice ever asked for
- * gets the nth reply; after the last they start again.
+ * A server that speaks the chat completions part of the OpenAI API, on a port of its own. The nth choice ever asked of
+ * a model gets the nth reply; after the last they start again. A list alone is for every model.
  */
-export async function startModelServer(replies: readonly Reply[]): Promise<ModelServer> {
+export async function startModelServer(
+  replies: readonly Reply[] | Readonly<Record<string, readonly Reply[]>>,
+): Promise<ModelServer> {
   const requests: Record<string, unknown>[] = [];
-  let asked = 0;
+  const asked = new Map<string, number>();
+  const next = (model: string): Reply => {
+    const own = isForAll(replies) ? replies : replies[model]!;
+    const place = asked.get(model) ?? 0;
+    asked.set(model, place + 1);
+    return own[place % own.length]!;
+  };
   const server = createServer(async (request, response) => {
     const body = await readJson(request);
     requests.push(body);
     const count = typeof body.n === 'number' ? body.n : 1;
-    const chosen = Array.from({ length: count }, () => replies[asked++ % replies.length]!);
+    const chosen = Array.from({ length: count }, () => next(String(body.model)));
     const refusal = chosen.find((reply) => typeof reply === 'object');
     if (chosen.includes('hang')) return;
     if (refusal !== undefined) return sendJson(response, refusal.status, { error: { message: refusal.message } });
@@ -77,4 +85,8 @@ async function readJson(request: IncomingMessage): Promise<Record<string, unknow
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk);
   return JSON.parse(Buffer.concat(chunks).toString('utf8') || '{}');
+}
+
+function isForAll(replies: readonly Reply[] | Readonly<Record<string, readonly Reply[]>>): replies is readonly Reply[] {
+  return Array.isArray(replies);
 }

@@ -1,0 +1,149 @@
+import { join, resolve } from 'node:path';
+import { toSarif } from '@lathe/gates';
+import { type AuditDocument, auditRepository, CHURN_WINDOW_DAYS, writeReport } from '@lathe/history';
+import { type Finding, LatheError } from '@lathe/protocol';
+import { EXIT, type ExitStatus } from '../exit-status.ts';
+import { formatCount, plural } from '../format.ts';
+import { openDisplay } from '../make/open-display.ts';
+import { CACHE_ROOT } from '../places.ts';
+import { plainLine } from '../plain-text.ts';
+import { drawTable } from '../table.ts';
+import { type Output, type Terminal, writeJson } from '../terminal.ts';
+import { VERSION } from '../version.ts';
+
+export interface AuditFlags {
+  readonly since?: string;
+  readonly window?: number;
+  readonly firstParent?: boolean;
+  readonly json?: boolean;
+  readonly sarif?: string;
+  readonly html?: string;
+}
+
+export async function audit(path: string | undefined, flags: AuditFlags, terminal: Terminal): Promise<ExitStatus> {
+  const directory = resolve(terminal.cwd, path ?? '.');
+  const document = await read(directory, flags, terminal);
+  if (flags.sarif !== undefined) await writeSarif(document, resolve(terminal.cwd, flags.sarif));
+  if (flags.html !== undefined) {
+    const file = resolve(terminal.cwd, flags.html);
+    await writeReport(document, { directory, path: file, createdAt: new Date() });
+    terminal.err.write(`wrote ${file}\n`);
+  }
+  if (flags.json === true) writeJson(terminal.out, document);
+  else terminal.out.write(`${inWords(document, terminal.out).join('\n')}\n`);
+  return EXIT.done;
+}
+
+async function read(directory: string, flags: AuditFlags, { err }: Terminal): Promise<AuditDocument> {
+  const since = flags.since === undefined ? null : parseSince(flags.since);
+  const display = await openDisplay(err);
+  try {
+    const { document } = await auditRepository({
+      directory,
+      walk: flags.firstParent === true ? 'first-parent' : 'all',
+      since,
+      windowDays: flags.window ?? CHURN_WINDOW_DAYS,
+      cacheDirectory: join(CACHE_ROOT, 'audit'),
+      nowMs: Date.now(),
+      onProgress: (done, total) => display.doing(`read ${formatCount(done)} of ${plural(total, 'commit')}`),
+    });
+    return document;
+  } finally {
+    display.close();
+  }
+}
+
+const DAYS: Readonly<Record<string, number>> = { d: 1, w: 7, m: 30.44, y: 365.25 };
+
+/** `2026-01-31`, or an age: `90d`, `12w`, `6m`, `2y`. Seconds since the epoch. */
+function parseSince(text: string): number {
+  const [, count, unit] = /^(\d+)([dwmy])$/.exec(text) ?? [];
+  if (unit !== undefined) return Date.now() / 1000 - Number(count) * DAYS[unit]! * 86_400;
+  const ms = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(ms)) return ms / 1000;
+  throw new LatheError('LATHE_USAGE_SINCE', `--since expects a date or an age and got "${text}"`, {
+    remedy: '--since 2026-01-31, or 90d, 12w, 6m, 2y',
+  });
+}
+
+async function writeSarif(document: AuditDocument, file: string): Promise<void> {
+  const { writeFile } = await import('node:fs/promises');
+  const notLookedFor = document.notFollowed.notes.map((why) => ({ what: 'part of the history', why }));
+  const log = toSarif(document.findings as Finding[], { version: VERSION, revision: document.head, notLookedFor });
+  await writeFile(file, `${JSON.stringify(log, null, 2)}\n`);
+}
+
+/** Months that are shown; the JSON and the HTML have all. */
+const SHOWN_MONTHS = 12;
+
+function inWords(audit: AuditDocument, { colors, columns: width }: Output): string[] {
+  const { operations, churn } = audit;
+  const lines = [
+    `${colors.bold(plainLine(audit.repository))}  ${colors.dim(audit.head.slice(0, 10))}`,
+    `  ${plural(audit.commits, 'commit')}${audit.since === null ? '' : ` since ${audit.since}`}, ${plural(audit.lines, 'line')} at the head`,
+    '',
+    `  churn      ${churnInWords(churn)}`,
+    `  operations ${Object.entries(operations)
+      .map(([name, count]) => `${formatCount(count)} ${words(name)}`)
+      .join(', ')}`,
+    `  duplicates ${plural(audit.duplicateBlocks, 'block')} of five lines and more put in at several places`,
+    '',
+  ];
+  const all = audit.survival.filter(({ group }) => group === 'all');
+  if (all.length > 0) {
+    const rows = all.map((row) => [
+      plural(row.days, 'day'),
+      percent(row.surviving),
+      range(row),
+      formatCount(row.atRisk),
+    ]);
+    const columns = [
+      { header: 'after' },
+      { header: 'survive', align: 'right' as const },
+      { header: '95 %' },
+      { header: 'lines watched', align: 'right' as const },
+    ];
+    lines.push(...drawTable(columns, rows, { width, colors }), '');
+  }
+  const months = audit.months
+    .slice(-SHOWN_MONTHS)
+    .map((month) => [
+      month.month,
+      formatCount(month.commits),
+      `+${formatCount(month.operations.added)}`,
+      `−${formatCount(month.operations.deleted)}`,
+      formatCount(month.operations.moved),
+      formatCount(month.operations.copyPasted),
+      month.churn.changed === 0 ? '' : percent(month.churn.rate),
+    ]);
+  const right = { align: 'right' as const };
+  const headers = ['month', 'commits', 'added', 'deleted', 'moved', 'copied', 'churn'];
+  lines.push(
+    ...drawTable(
+      headers.map((header, i) => ({ header, ...(i === 0 ? {} : right) })),
+      months,
+      { width, colors },
+    ),
+  );
+  for (const note of audit.notFollowed.notes) lines.push(colors.dim(`  not followed: ${plainLine(note)}`));
+  return lines;
+}
+
+function churnInWords(churn: AuditDocument['churn']): string {
+  const { rate, changed, windowDays } = churn;
+  if (changed === 0) return `not known yet: no line has been watched for ${windowDays} days`;
+  return `${percent(rate)} of ${plural(changed, 'line')} rewritten or taken out within ${windowDays} days (95 %: ${range(churn)})`;
+}
+
+function range({ low, high }: { low: number; high: number }): string {
+  return `${percent(low)} to ${percent(high)}`;
+}
+
+/** `copyPasted` as `copy pasted`. */
+function words(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+function percent(rate: number): string {
+  return `${(rate * 100).toFixed(1)} %`;
+}

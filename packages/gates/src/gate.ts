@@ -1,9 +1,11 @@
-import type { Gate, GateRequest, GateResult, NotLookedFor, Tree } from '@lathe/protocol';
+import type { Finding, Gate, GateRequest, GateResult, NotLookedFor, Tree, WorkspaceSource } from '@lathe/protocol';
 import { atLeast, type GateConfig, readGateConfig } from './config.ts';
 import { dependencyFindings } from './dependencies/findings.ts';
 import { differenceOfFindings } from './difference.ts';
-import type { PlacedFinding } from './finding.ts';
+import type { PlacedFinding, SourceFile } from './finding.ts';
 import { distinct, findingsOf, sorted, type TreeFindings } from './findings-of.ts';
+import { isTestPath } from './language.ts';
+import { PROBES, runProbes } from './probes/run-probes.ts';
 import { changeFindings } from './quality/change.ts';
 import { type DuplicationIndex, duplicationFindings, indexOf } from './quality/duplication.ts';
 import { toFinding } from './scan-tree.ts';
@@ -14,6 +16,13 @@ export interface LatheGate extends Gate {
   /** Starts the scanner processes and imports what they need, so that the first candidate does not wait for it. */
   warm(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface GateOptions {
+  /** Instead of the base's own `.lathe/gates.yml`. */
+  readonly config?: GateConfig;
+  /** Copies of the base: changed functions of known shape are attacked by running them there. Without, nothing runs. */
+  readonly workspaces?: Pick<WorkspaceSource, 'open'>;
 }
 
 /** What is known of a base, kept for all candidates of a run. */
@@ -29,7 +38,7 @@ interface BaseMemory {
  * scanned (on both sides, once a base); duplicates are looked for in the whole base. A candidate that no longer parses is
  * rejected. Settings come from the base's `.lathe/gates.yml` unless given.
  */
-export function createGate(given?: GateConfig): LatheGate {
+export function createGate({ config: given, workspaces }: GateOptions = {}): LatheGate {
   let pool: ScannerPool | null = null;
   const memory = new WeakMap<Tree, BaseMemory>();
   const remember = (base: Tree): BaseMemory => {
@@ -107,14 +116,42 @@ export function createGate(given?: GateConfig): LatheGate {
       ...suppressedNow(old, fresh),
       ...(await changeFindings({ base, candidate, before: oldFiles.files, after: newFiles.files, config })),
     ];
-    const findings = sorted(added).map(toFinding);
+    const changed = newFiles.files.filter(
+      (file) => !isTestPath(file.path) && oldFiles.files.find((old) => old.path === file.path)?.text !== file.text,
+    );
+    const probed = await probe(changed, edits, config, signal);
+    const findings = sorted([...added.map(toFinding), ...probed.findings]);
     const worst =
       config.rejectAt === null ? undefined : findings.find((finding) => atLeast(finding.severity, config.rejectAt!));
     return {
       findings,
-      notLookedFor: distinct([...fresh.notLookedFor, ...newDependencies.notLookedFor, ...unseen(edits)]),
+      notLookedFor: distinct([
+        ...fresh.notLookedFor,
+        ...newDependencies.notLookedFor,
+        ...probed.notLookedFor,
+        ...unseen(edits),
+      ]),
       reject: worst ? `${worst.path}:${worst.line} ${worst.message} (${worst.rule}, ${worst.severity})` : null,
     };
+  }
+
+  let probes = 0;
+
+  async function probe(
+    changed: readonly SourceFile[],
+    edits: GateRequest['edits'],
+    config: GateConfig,
+    signal: AbortSignal,
+  ): Promise<{ findings: readonly Finding[]; notLookedFor: readonly NotLookedFor[] }> {
+    const shaped = changed.filter((file) => PROBES.some((one) => one.applies(file)));
+    if (!workspaces || shaped.length === 0) return { findings: [], notLookedFor: [] };
+    const workspace = await workspaces.open(`probe-${process.pid}-${probes++}`);
+    try {
+      await workspace.write(edits);
+      return await runProbes(shaped, { workspace, config, signal });
+    } finally {
+      await workspace.close();
+    }
   }
 
   return {

@@ -2,7 +2,7 @@ export { atLeast, CONFIG_PATH, defaultGateConfig, GateConfig, readGateConfig, se
 export { type Difference, differenceOfFindings } from './difference.ts';
 export type { PlacedFinding, SuppressedFinding, SyntaxProblem } from './finding.ts';
 export { type FindingsOptions, findingsOf, type TreeFindings } from './findings-of.ts';
-export { createGate, type LatheGate } from './gate.ts';
+export { createGate, type GateOptions, type LatheGate } from './gate.ts';
 export { type Language, languageOf } from './language.ts';
 export { type ProbeFindings, type ProbeOptions, runProbes } from './probes/run-probes.ts';
 export { RULE_PREFIX, type RuleFile, rulePack } from './rules/rule-file.ts';

@@ -1,9 +1,10 @@
-import type { Finding, NotLookedFor, Tree } from '@lathe/protocol';
+import type { Finding, NotLookedFor, Tree, Workspace } from '@lathe/protocol';
 import type { GateConfig } from './config.ts';
 import { dependencyFindings } from './dependencies/findings.ts';
 import { differenceOfFindings } from './difference.ts';
 import type { PlacedFinding } from './finding.ts';
 import { distinct, findingsOfFiles, sorted } from './findings-of.ts';
+import { runProbes } from './probes/run-probes.ts';
 import { duplicationFindings, indexOf } from './quality/duplication.ts';
 import type { ScannerPool } from './scanners/pool.ts';
 import { sourceFiles } from './source-files.ts';
@@ -24,6 +25,11 @@ export interface ScanOptions {
   readonly base?: Tree;
   readonly paths?: readonly string[];
   readonly pool?: ScannerPool;
+  /**
+   * An isolated, empty or matching workspace: functions of known shape are attacked by running them there. Without it the
+   * document says that nothing was run.
+   */
+  readonly workspace?: Pick<Workspace, 'write' | 'run'>;
   readonly signal?: AbortSignal;
 }
 
@@ -54,10 +60,31 @@ async function wholeTree(tree: Tree, options: ScanOptions): Promise<WholeTree> {
 /** Findings of a whole tree, or what it adds to a base. */
 export async function scanTree(tree: Tree, options: ScanOptions): Promise<ScanDocument> {
   const whole = await wholeTree(tree, options);
-  const findings = options.base
-    ? differenceOfFindings((await wholeTree(options.base, options)).findings, whole.findings).added
-    : whole.findings;
-  return { ...whole, schemaVersion: 1, findings: findings.map(toFinding) };
+  const old = options.base ? await wholeTree(options.base, options) : null;
+  const findings = old ? differenceOfFindings(old.findings, whole.findings).added : whole.findings;
+  const probed = options.workspace
+    ? await probedTree(tree, options.workspace, options)
+    : { findings: [], notLookedFor: [] };
+  return {
+    ...whole,
+    schemaVersion: 1,
+    findings: sorted([...findings.map(toFinding), ...probed.findings]),
+    notLookedFor: distinct([...whole.notLookedFor, ...probed.notLookedFor]),
+  };
+}
+
+/** Probes of the tree's code, or of what differs from the base: a function that did not change was attacked before. */
+async function probedTree(
+  tree: Tree,
+  workspace: Pick<Workspace, 'write' | 'run'>,
+  options: ScanOptions,
+): Promise<Pick<ScanDocument, 'findings' | 'notLookedFor'>> {
+  const { config, base, signal } = options;
+  const { files } = await sourceFiles(tree, config, options.paths ? { paths: options.paths } : {});
+  const before = base ? await sourceFiles(base, config, { paths: files.map((file) => file.path) }) : { files: [] };
+  const same = new Map(before.files.map((file) => [file.path, file.text]));
+  const changed = files.filter((file) => same.get(file.path) !== file.text);
+  return runProbes(changed, { workspace, config, ...(signal ? { signal } : {}) });
 }
 
 /** The finding as the protocol has it, without what only matching needs. */

@@ -49,23 +49,72 @@ export function integerShape(file: SourceFile): Shape | null {
   return shapes.sort((a, b) => score(b) - score(a))[0] ?? null;
 }
 
+/**
+ * Where the address sanitizer cannot start (it reserves more address space than a sandbox allows): every allocation ends at
+ * a page nobody may touch, so that one byte too many is a fault at a known address.
+ */
+const GUARD = `#ifdef LATHE_GUARD
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+static char *lathe_ends[4096]; static int lathe_count;
+static void *lathe_malloc(size_t size) {
+  size_t body = (size + 4095) / 4096 * 4096;
+  char *start = mmap(0, body + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return 0;
+  mprotect(start + body, 4096, PROT_NONE);
+  memset(start, 0xAA, body);
+  if (lathe_count < 4096) lathe_ends[lathe_count++] = start + body;
+  return start + body - size;
+}
+static void *lathe_calloc(size_t count, size_t size) { void *made = lathe_malloc(count * size); return made ? memset(made, 0, count * size) : 0; }
+static void *lathe_realloc(void *old, size_t size) {
+  char *made = lathe_malloc(size);
+  size_t had = 0;
+  for (int at = 0; old && at < lathe_count; at++) if ((char *) old < lathe_ends[at] && (char *) old + 65536 > lathe_ends[at]) { had = lathe_ends[at] - (char *) old; break; }
+  return made && old ? memcpy(made, old, had < size ? had : size) : made;
+}
+static char *lathe_strdup(const char *text) { char *made = lathe_malloc(strlen(text) + 1); return made ? strcpy(made, text) : 0; }
+static void lathe_free(void *old) { (void) old; }
+static void lathe_fault(int number, siginfo_t *about, void *context) {
+  (void) number; (void) context;
+  const char *kind = "lathe-memory: SEGV\\n";
+  for (int at = 0; at < lathe_count; at++) if ((char *) about->si_addr >= lathe_ends[at] && (char *) about->si_addr < lathe_ends[at] + 4096) kind = "lathe-memory: heap-buffer-overflow\\n";
+  if (write(2, kind, strlen(kind)) < 0) {}
+  _Exit(139);
+}
+#define LATHE_START { struct sigaction act = { .sa_sigaction = lathe_fault, .sa_flags = SA_SIGINFO }; sigaction(SIGSEGV, &act, 0); sigaction(SIGBUS, &act, 0); }
+#define malloc lathe_malloc
+#define calloc lathe_calloc
+#define realloc lathe_realloc
+#undef strdup
+#define strdup lathe_strdup
+#define free lathe_free
+#else
+#define LATHE_START
+#endif`;
+
 function wrapper(shape: Shape): string {
   const call =
     shape.manner === 'returns'
-      ? `const char *text = (const char *) ${shape.name}(number); if (text) sum(text);`
+      ? `const char *text = (const char *) ${shape.name}(number); if (text) lathe_read(text);`
       : shape.manner === 'fills'
-        ? `char *buffer = calloc(64, 1); ${shape.name}(${shape.bufferFirst ? 'buffer, number' : 'number, buffer'}); sum(buffer);`
+        ? `char *buffer = calloc(64, 1); ${shape.name}(${shape.bufferFirst ? 'buffer, number' : 'number, buffer'}); lathe_read(buffer);`
         : `${shape.name}(number);`;
-  return `#define main lathe_candidate_main
+  return `#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+${GUARD}
+#define main lathe_candidate_main
 #include "target.c"
 #undef main
-#include <stdio.h>
-#include <stdlib.h>
 /* Reads every byte up to the zero, so that memory that is not the function's own is noticed. */
 static volatile unsigned lathe_sum;
-static void sum(const char *text) { for (int at = 0; at < 200 && text[at]; at++) lathe_sum += (unsigned char) text[at]; }
+static void lathe_read(const char *text) { for (int at = 0; at < 200 && text[at]; at++) lathe_sum += (unsigned char) text[at]; }
 int main(int count, char **values) {
   int number = count > 1 ? (int) atoll(values[1]) : 0;
+  LATHE_START
   ${call}
   fprintf(stderr, "lathe-finished\\n");
   _Exit(0);
@@ -81,11 +130,16 @@ if ! gcc -w -std=gnu11 -g -O1 -fno-inline -fsanitize=address,undefined -o probe 
 fi
 export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1:allocator_may_return_null=1:abort_on_error=0
 if ! ./probe 5 </dev/null >first 2>&1 && grep -q 'ReserveShadowMemoryRange\\|failed to mmap\\|Shadow memory' first; then
-  echo '${PROBE_MARK}{"unusable":"the address sanitizer cannot start under the memory limit"}'; exit
+  if ! gcc -w -std=gnu11 -g -O1 -fno-inline -fstack-protector-all -D_FORTIFY_SOURCE=2 -fsanitize=undefined -DLATHE_GUARD -o probe wrapper.c -lm 2>errors; then
+    echo '${PROBE_MARK}{"unusable":"it does not compile with guarded memory"}'; exit
+  fi
 fi
 for number in ${BOUNDARY_INTEGERS.join(' ')}; do
   timeout 5 ./probe "$number" </dev/null >out 2>err; code=$?
-  kind=$(grep -o 'AddressSanitizer: [a-zA-Z-]*' err | head -n 1 | cut -d' ' -f2)
+  kind=$(grep -o '\\(AddressSanitizer\\|lathe-memory\\): [a-zA-Z-]*' err | head -n 1 | cut -d' ' -f2)
+  grep -q 'stack smashing detected' err && kind=stack-buffer-overflow
+  grep -q 'buffer overflow detected' err && kind=buffer-overflow
+  grep -q 'runtime error: index .* out of bounds' err && kind=index-out-of-bounds
   overflow=$(grep -c 'signed integer overflow\\|negation of' err)
   finished=$(grep -c '^lathe-finished' err)
   echo "LATHE-NUMBER $number $code \${kind:-none} $overflow $finished"

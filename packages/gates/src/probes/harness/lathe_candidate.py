@@ -33,8 +33,8 @@ USUAL = {
     'Path': 'from pathlib import Path',
     'path': 'from os import path',
     'realpath': 'from os.path import realpath',
-    'File': 'File = open',
-    'file': 'file = open',
+    'File': 'def File(*values): return __import__("builtins").open(*values)',
+    'file': 'def file(*values): return __import__("builtins").open(*values)',
 }
 
 

@@ -105,7 +105,7 @@ def folder_of(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
             match = re.match(r'^\^?(/[A-Za-z][\w.-]*(?:/[\w-]+)*)/?', text)
-            if match and '\n' not in text and not re.match(r'^\^?/(dev|etc|proc|bin|usr)\b', text):
+            if match and '\n' not in text and not re.search(r'\.\w+$', match.group(1)) and not re.match(r'^\^?/(dev|etc|proc|bin|usr)\b', text):
                 found.append(match.group(1))
     found.sort(key=lambda one: (one.count('/'), len(one)))
     return found[0] if found else None

@@ -12,21 +12,26 @@ const statements = [];
 const quote = (value) => (typeof value === 'number' ? String(value) : `'${String(value).replaceAll("'", "''")}'`);
 
 function record(first, rest) {
+  if (stubs.has(first)) return false;
   const text = typeof first === 'string' ? first : (first?.sql ?? first?.text ?? first?.query);
   if (Array.isArray(first) && Array.isArray(first.raw)) {
     statements.push({ sql: first.raw.join('?'), params: rest });
     return true;
   }
   if (typeof text !== 'string' || !/\b(insert|replace|update|delete|select|create|drop)\b/i.test(text)) return false;
-  const values = first?.values ?? first?.params ?? rest.find((one) => one !== null && typeof one === 'object');
+  const values =
+    first?.values ?? first?.params ?? rest.find((one) => one !== null && typeof one === 'object' && !stubs.has(one));
   const params = values === undefined ? rest.filter((one) => typeof one !== 'function') : values;
   statements.push({ sql: text, params: Array.isArray(params) ? params.flat(Infinity) : params });
   return true;
 }
 
+const stubs = new WeakSet();
+
 /** Anything a database client may be asked for: every property is callable, every callback is called back. */
 function stub(pending = null) {
-  const target = () => {};
+  // biome-ignore lint/complexity/useArrowFunction: an arrow function cannot be constructed, and a connection is
+  const target = function () {};
   const call = (args) => {
     const noted = args.length > 0 && record(args[0], args.slice(1));
     if (!noted && pending) {
@@ -36,7 +41,7 @@ function stub(pending = null) {
         last.params = [...(Array.isArray(last.params) ? last.params : []), ...values];
     }
     for (const one of args)
-      if (typeof one === 'function')
+      if (typeof one === 'function' && !stubs.has(one))
         one(
           ...(noted
             ? [null, { insertId: 1, affectedRows: 1 }, []]
@@ -46,7 +51,7 @@ function stub(pending = null) {
         );
     return stub(noted ? statements.at(-1) : pending);
   };
-  return new Proxy(target, {
+  const made = new Proxy(target, {
     get(_, key) {
       if (key === 'then') return undefined;
       if (key === Symbol.toPrimitive || key === 'toString' || key === 'valueOf') return () => 'stub';
@@ -63,6 +68,8 @@ function stub(pending = null) {
       return stub(pending);
     },
   });
+  stubs.add(made);
+  return made;
 }
 
 const BUILTIN = new Set([
@@ -123,15 +130,34 @@ const plain = source
   .replace(/^export\s+(?=(async\s+)?(const|let|var|function|class))/gm, '');
 const collect = `\n;({${names.map((name) => `${JSON.stringify(name)}: typeof ${name} === 'function' ? ${name} : undefined`).join(',')}})`;
 
+/** A fragment as it is, then with the slips mended that people make when they write only part of a program. */
+const MENDINGS = [
+  (text) => text,
+  (text) => text.replace(/\{\s*\.\.\.\s*\}/g, '{}').replace(/\(\s*\.\.\.\s*\)/g, '()'),
+  (text) =>
+    text.replace(/([(,]\s*)(?:string|String|int|number|float|var|let|const)\s+(?=[A-Za-z_$][\w$]*\s*[,)])/g, '$1'),
+  (text) => text + '}'.repeat(Math.max(0, text.split('{').length - text.split('}').length)),
+];
+
 let functions;
-try {
-  functions = vm.runInContext(plain + collect, world, { timeout: 2000 });
-} catch (error) {
-  finish({
-    unusable:
-      error?.name === 'SyntaxError' ? `it does not parse: ${error.message}` : `it cannot be loaded: ${error?.name}`,
-  });
+let problem = '';
+for (const count of MENDINGS.keys()) {
+  const mended = MENDINGS.slice(0, count + 1).reduce((text, mend) => mend(text), plain);
+  try {
+    functions = vm.runInContext(mended + collect, world, { timeout: 2000 });
+    break;
+  } catch (error) {
+    if (error?.name !== 'SyntaxError') {
+      // Its demonstration failed; its function declarations are there all the same.
+      const declared = Object.fromEntries(names.map((name) => [name, own[name]]));
+      if (Object.values(declared).some((one) => typeof one === 'function')) functions = declared;
+      else problem = `it cannot be loaded: ${error?.name}: ${error?.message}`;
+      break;
+    }
+    problem ||= `it does not parse: ${error.message}`;
+  }
 }
+if (!functions) finish({ unusable: problem });
 
 function parametersOf(fn) {
   const text = Function.prototype.toString.call(fn);

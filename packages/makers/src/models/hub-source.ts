@@ -16,8 +16,26 @@ export interface HubOptions {
   readonly onBytes: (receivedBytes: number) => void;
 }
 
-/** Downloads the file to `partialPath`, going on where an earlier download stopped. */
+/** A connection that breaks is made anew as long as each one brought something. */
 export async function downloadFromHub(
+  source: HubSource,
+  entry: ModelEntry,
+  partialPath: string,
+  options: HubOptions,
+): Promise<void> {
+  for (;;) {
+    const before = await resumableBytes(partialPath, entry.sizeBytes);
+    try {
+      return await continueDownload(source, entry, partialPath, options);
+    } catch (error) {
+      const after = await resumableBytes(partialPath, entry.sizeBytes);
+      if (options.signal.aborted || after <= before) throw error;
+    }
+  }
+}
+
+/** Downloads the file to `partialPath`, going on where an earlier download stopped. */
+async function continueDownload(
   source: HubSource,
   entry: ModelEntry,
   partialPath: string,

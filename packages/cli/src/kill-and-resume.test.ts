@@ -105,10 +105,16 @@ test.skipIf(withoutIsolation !== null)(
           cwd: root,
           env,
         });
-        // The first line on stderr tells that it has begun: starting Node takes most of the time and is no moment of interest.
-        await Promise.race([new Promise((resolve) => child.stderr?.once('data', resolve)), ended]);
-        const delayMs = Math.random() * 900;
-        const timer = setTimeout(() => child.kill('SIGKILL'), delayMs);
+        // Each line on stderr is a thing that happened: counting them spreads the kills over the whole run, however fast
+        // the machine is; the delay then lands them between two such things.
+        const lines = 1 + Math.floor(Math.random() * 12);
+        const delayMs = Math.random() * 60;
+        let seen = 0;
+        let timer: NodeJS.Timeout | undefined;
+        child.stderr?.on('data', (text: string) => {
+          seen += text.split('\n').length - 1;
+          if (seen >= lines) timer ??= setTimeout(() => child.kill('SIGKILL'), delayMs);
+        });
         const { status, stderr } = await ended;
         clearTimeout(timer);
         const after = (await eventsOf(root))?.events ?? [];
@@ -121,7 +127,7 @@ test.skipIf(withoutIsolation !== null)(
         }
         kills += 1;
         killsOfRun += 1;
-        moments.push(`${delayMs.toFixed(0)} ms: ${after.at(-1)?.type ?? 'no event'}`);
+        moments.push(`${seen} lines and ${delayMs.toFixed(0)} ms: ${after.at(-1)?.type ?? 'no event'}`);
       }
 
       const known = await eventsOf(root);

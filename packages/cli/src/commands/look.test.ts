@@ -1,0 +1,125 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AuditDocument } from '@lathe/history';
+import { Finding, NotLookedFor } from '@lathe/protocol';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { initRepository, repositoryWithHole } from '../testing/repository.ts';
+import { runLathe } from '../testing/run-lathe.ts';
+
+const ScanDocument = z.object({
+  schemaVersion: z.literal(1),
+  findings: z.array(Finding),
+  notLookedFor: z.array(NotLookedFor),
+});
+
+const safe = 'export const find = (db, name) => db.query("SELECT id FROM users WHERE name = ?", [name]);\n';
+const injectable = `export const find = (db, name) => db.query("SELECT id FROM users WHERE name = '" + name + "'");\n`;
+
+describe('scan', () => {
+  test('a folder that is no repository: the findings of the contract, SARIF beside them, and 12 where asked to fail', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'lathe-scan-'));
+    writeFileSync(join(cwd, 'users.js'), injectable);
+    const args = ['scan', '.', '--json', '--sarif', 'out.sarif', '--fail-on', 'high'];
+    const ended = await runLathe(args, { cwd });
+    expect(ended.status, ended.stderr).toBe(12);
+    const { findings } = ScanDocument.parse(JSON.parse(ended.stdout));
+    expect(findings).toMatchObject([{ kind: 'security', cwe: 'CWE-89', path: 'users.js', line: 1 }]);
+    const sarif = JSON.parse(readFileSync(join(cwd, 'out.sarif'), 'utf8'));
+    expect(sarif).toMatchObject({ version: '2.1.0', runs: [{ results: [{ ruleId: findings[0]!.rule }] }] });
+  });
+
+  test('against a base only what the checkout adds is found, ignored files left out', async () => {
+    const repository = initRepository();
+    repository.write('old.js', injectable);
+    repository.write('new.js', safe);
+    repository.write('.gitignore', 'made.js\n');
+    repository.git('add', '-A');
+    repository.git('commit', '-q', '-m', 'First');
+    repository.write('new.js', injectable.replaceAll('users', 'groups'));
+    repository.write('made.js', injectable);
+    const ended = await runLathe(['scan', '.', '--base', 'HEAD', '--json'], { cwd: repository.root });
+    expect(ended.status, ended.stderr).toBe(0);
+    const { findings } = ScanDocument.parse(JSON.parse(ended.stdout));
+    expect(findings.filter(({ kind }) => kind === 'security').map(({ path }) => path)).toEqual(['new.js']);
+  });
+
+  test.each([
+    [['scan', 'nothing'], 3, /nothing does not exist/],
+    [['scan', '.', '--base', 'nothing'], 3, /No commit is named nothing/],
+    [['scan', '.', '--fail-on', 'terrible'], 2, /critical/],
+  ])('%j ends with %i', async (args, status, message) => {
+    const ended = await runLathe(args, { cwd: repositoryWithHole().root });
+    expect(ended).toMatchObject({ status, stdout: '' });
+    expect(ended.stderr).toMatch(message);
+  });
+});
+
+describe('audit', () => {
+  test('tells what happened to the lines, as the document of the contract', async () => {
+    const repository = initRepository();
+    repository.write('a.js', 'one();\ntwo();\nthree();\n');
+    repository.git('add', '-A');
+    repository.git('commit', '-q', '-m', 'First');
+    repository.write('a.js', 'one();\nthree();\n');
+    repository.git('commit', '-qam', 'Second');
+    const ended = await runLathe(['audit', '--json'], { cwd: repository.root });
+    expect(ended.status, ended.stderr).toBe(0);
+    const audit = AuditDocument.parse(JSON.parse(ended.stdout));
+    expect(audit).toMatchObject({ commits: 2, lines: 2, operations: { added: 3, deleted: 1 } });
+    const words = await runLathe(['audit', '--since', '90d'], { cwd: repository.root });
+    expect(words.stdout).toMatch(/2 commits since .*, 2 lines at the head/);
+    expect(words.stdout).not.toContain('\u001b');
+  });
+
+  test('a date that is none is a usage error', async () => {
+    const ended = await runLathe(['audit', '--since', 'long ago'], { cwd: repositoryWithHole().root });
+    expect(ended).toMatchObject({ status: 2, stdout: '' });
+  });
+});
+
+describe('models', () => {
+  const { root: cwd } = repositoryWithHole();
+
+  test('the catalogue says for each model its licence, hash, sources and whether it is here', async () => {
+    const { models } = JSON.parse((await runLathe(['models', 'list', '--json'], { cwd })).stdout);
+    expect(models.map(({ name }: { name: string }) => name)).toContain('smollm2-135m');
+    for (const model of models) {
+      expect(model).toMatchObject({
+        licence: expect.any(String),
+        sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+        cached: false,
+      });
+      expect(model.sources.length).toBeGreaterThan(0);
+    }
+  });
+
+  test('an unknown model is not found, and the known ones are named', async () => {
+    for (const verb of ['info', 'pull']) {
+      const ended = await runLathe(['models', verb, 'gpt-17'], { cwd });
+      expect(ended).toMatchObject({ status: 3, stdout: '' });
+      expect(ended.stderr).toMatch(/gpt-17.*smollm2-135m/);
+    }
+  });
+
+  test('a file that is no GGUF is refused: what was expected and what was found', async () => {
+    writeFileSync(join(cwd, 'broken.gguf'), 'GGML and then nothing of use');
+    const ended = await runLathe(['models', 'info', './broken.gguf'], { cwd });
+    expect(ended).toMatchObject({ status: 1, stdout: '' });
+    expect(ended.stderr).toMatch(/expected/);
+    expect(ended.stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test('without any source the download says what failed where, and how to use a file of one\u2019s own', async () => {
+    const env = {
+      HF_ENDPOINT: 'http://127.0.0.1:9',
+      PIP_INDEX_URL: 'http://127.0.0.1:9',
+      PIP_RETRIES: '0',
+      PIP_TIMEOUT: '1',
+    };
+    const ended = await runLathe(['models', 'pull', 'smollm2-135m'], { cwd, env });
+    expect(ended).toMatchObject({ status: 1, stdout: '' });
+    expect(ended.stderr).toMatch(/hub repository[\s\S]*Python package[\s\S]*LATHE_MODEL_FILES/);
+  });
+});

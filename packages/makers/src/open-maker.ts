@@ -18,6 +18,13 @@ export async function openMaker(modelId: string, { environment, limiter }: OpenM
   const [, kind, name] = /^([a-z]+):(.*)$/s.exec(modelId) ?? [];
   if (kind === undefined || name === undefined || name.trim() === '') throw unknownForm(modelId);
   switch (kind) {
+    case 'local': {
+      const [{ createLocalMaker }, { resolveModel }] = await Promise.all([
+        import('./local/local-maker.ts'),
+        import('./models/models.ts'),
+      ]);
+      return createLocalMaker({ model: modelId, modelPath: await resolveModel(name, { env: environment }) });
+    }
     case 'openai':
     case 'anthropic':
     case 'google': {
@@ -28,6 +35,10 @@ export async function openMaker(modelId: string, { environment, limiter }: OpenM
       const endpoint = endpointOf(kind, name, environment);
       const pricesFile = environment.LATHE_PRICES;
       return openHostedMaker({ endpoint, limiter, ...(pricesFile ? { pricesFile } : {}) });
+    }
+    case 'agent': {
+      const { openAgentMaker } = await import('./agent/agent-maker.ts');
+      return openAgentMaker({ model: modelId, environment });
     }
     default:
       throw unknownForm(modelId);

@@ -125,7 +125,7 @@ describe('many answers in one request', () => {
       (request, response) => {
         if (request.body.n === undefined) answer(request, response, () => ANSWER);
       },
-      { silenceMs: 150 },
+      { silenceMs: 1_500 },
     );
     const { proposals } = await collect(maker.make(holeRequest({ n: 3 })));
     expect(proposals.map(({ outcome }) => outcome)).toEqual(['made', 'made', 'made']);
@@ -311,7 +311,7 @@ describe('a broken server', () => {
           return void response.writeHead(200, { 'content-type': 'text/event-stream' }).write(chunk({ content: 'hm' }));
         answer(request, response, () => ANSWER);
       },
-      { silenceMs: 200 },
+      { silenceMs: 1_500 },
     );
     const { proposals } = await collect(maker.make(holeRequest({ n: 2 })));
     expect(proposals.map(({ outcome }) => outcome)).toEqual(['made', 'timed-out']);

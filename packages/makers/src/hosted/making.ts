@@ -1,4 +1,5 @@
 import type { MakeRequest, MakerNews, Proposal, Reservation } from '@lathe/protocol';
+import { streamNews } from '../news-stream.ts';
 import type { PreparedTask } from '../prepared-task.ts';
 import type { Abilities } from './abilities.ts';
 import { type Answer, askForMany, askForOne, type HostedModel, streamOne } from './ask.ts';
@@ -57,22 +58,14 @@ export class HostedMaking {
   }
 
   /** Everything there is to tell, in order. Ends when every candidate is answered for; throws what concerns all of them. */
-  async *news(): AsyncGenerator<MakerNews> {
-    const stream = new ReadableStream<MakerNews>({
-      start: (controller) => {
-        this.#tell = (news) => controller.enqueue(news);
-        this.#drive().then(
-          () => controller.close(),
-          (error) => controller.error(error),
-        );
+  news(): AsyncGenerator<MakerNews> {
+    return streamNews(
+      (tell) => {
+        this.#tell = tell;
+        return this.#drive();
       },
-    });
-    try {
-      yield* stream.values({ preventCancel: true });
-    } finally {
-      this.#stop.abort(new Error('nobody waits for the answer any more'));
-      await Promise.allSettled(this.#running);
-    }
+      (reason) => this.#stop.abort(reason),
+    );
   }
 
   async #drive(): Promise<void> {

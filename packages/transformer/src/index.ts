@@ -22,6 +22,10 @@ export type { Precision } from './precision.ts';
 export { type ChatMessage, type ChatOptions, encodeChat, renderChat } from './tokenizer/chat-template.ts';
 export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 export { TokenizerError } from './tokenizer/tokenizer-error.ts';
+export { type BpeVocabulary, tokenizerJson, trainBpe } from './train/bpe.ts';
+export { type Corpus, type FinishedRun, type RunEvent, type RunOptions, runTraining } from './train/run.ts';
+export { TrainError } from './train/train-error.ts';
+export { type Preset, parameterCount, swiGluWidth, type TrainingConfig } from './train/training-config.ts';
 export {
   type BlockMatrix,
   type BlockType,

@@ -216,6 +216,9 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
           : null;
       if (tuple?.includes('/') && cut) {
         checks.push({ node: comparison, subject, resolved: resolvedness(cut, file, new Set()), byText: false });
+      } else if (cut && isComponent(subject, file) && literalText(folder)) {
+        // A first component says nothing about the ones after it.
+        checks.push({ node: comparison, subject, resolved: resolvedness(cut, file, new Set()), byText: false });
       } else if (cut && isFolder(folder, file)) {
         const closed = file.bindings.textOf(folder)?.endsWith('/') ?? false;
         const whole = !/^(slice|subscript)/.test(String(subject.kind()));
@@ -238,6 +241,13 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
   return checks;
 }
 
+/** One part between slashes: `path.split('/')[1]`, `path.parts[1]`. */
+function isComponent(node: Node, file: ParsedFile): boolean {
+  if (node.kind() === 'identifier') return file.bindings.valuesOf(node).some((value) => isComponent(value, file));
+  const value = node.field('value') ?? node.field('object');
+  return /subscript/.test(String(node.kind())) && /\.(parts|split\(.*\))$/s.test(value?.text() ?? '');
+}
+
 /** The path a piece was cut from: `path[:8]`, `path.parts[:2]`, `path.slice(0, 8)`, `dirname(path)`, `path.split('/')[1]`. */
 function cutFrom(node: Node, file: ParsedFile, depth: number): Node | null {
   const kind = String(node.kind());
@@ -255,8 +265,15 @@ function cutFrom(node: Node, file: ParsedFile, depth: number): Node | null {
     if (/\.(parts|split\(.*\))$/s.test(value.text())) return value;
     return isPathLike(value, file) ? value : null;
   }
+  if (kind === 'attribute' && node.field('attribute')?.text() === 'parent') {
+    const object = node.field('object');
+    return object && !/\.parents?\b/.test(object.text()) ? object : null;
+  }
   const call = asCall(node);
   if (!call) return null;
+  if (/^(str|Path|pathlib\.Path|os\.fspath)$/.test(call.callee) && call.args[0]) {
+    return cutFrom(call.args[0].value, file, depth + 1);
+  }
   if (/(^|\.)dirname$/.test(call.callee) && call.args[0]) return call.args[0].value;
   const receiver = call.calleeNode.field('object');
   if (/\.(slice|substring|substr)$/.test(call.callee) && receiver && isPathLike(receiver, file)) return receiver;
@@ -324,11 +341,20 @@ function unchecked(fn: Node, file: ParsedFile): Hit[] {
   if (/realpath|commonpath|relative_to|\.parents\b|secure_filename|safe_join|basename|\.resolve\s*\(\s*\)/.test(text))
     return [];
   if (/['"`]\/?\.\.\/?['"`]/.test(text) || checksIn(fn, file).length > 0) return [];
+  // A name out of a listing is inside the folder; what it links to may not be.
+  const listed = /\bin\s+(os\.)?(listdir|scandir)\(|\.includes\(|\bin\s+\w*(files|names|entries)\b/.test(text);
   const hits: Hit[] = [];
   for (const use of usesOf(fn, file)) {
     const opened = use.args[0]?.value;
     const built = opened ? builtOnFolder(opened, file, 0) : null;
-    if (built) {
+    if (built && listed) {
+      hits.push({
+        node: use.node,
+        severity: 'medium',
+        cwe: 'CWE-59',
+        message: `${built} is looked up in a listing, but links in the folder are followed`,
+      });
+    } else if (built) {
       hits.push({
         node: use.node,
         severity: 'high',

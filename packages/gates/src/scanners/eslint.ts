@@ -28,7 +28,6 @@ const SECURITY: Readonly<Record<string, Meaning>> = {
   'security/detect-disable-mustache-escape': ['CWE-79', 'medium', 'medium'],
   'security/detect-new-buffer': ['CWE-908', 'low', 'medium'],
   'security/detect-bidi-characters': ['CWE-1007', 'high', 'high'],
-  'no-eval': ['CWE-95', 'medium', 'low'],
   'no-implied-eval': ['CWE-95', 'medium', 'medium'],
   'no-new-func': ['CWE-95', 'medium', 'medium'],
   'no-script-url': ['CWE-79', 'low', 'medium'],
@@ -82,6 +81,14 @@ function configFor(file: SourceFile, sourceType: 'module' | 'commonjs', rules: L
     languageOptions: {
       ecmaVersion: 'latest',
       sourceType,
+      // Plugins look these up in the scope; a module has them too where a bundler or loader gives them.
+      globals: {
+        __dirname: 'readonly',
+        __filename: 'readonly',
+        require: 'readonly',
+        module: 'readonly',
+        process: 'readonly',
+      },
       parser: babel as unknown as Linter.Parser,
       parserOptions: {
         requireConfigFile: false,

@@ -37,8 +37,11 @@ export interface PreparedTask {
   readonly leftOut: readonly string[];
   /** Present where not even the indispensable part fits: tokens it takes. Asking the model makes no sense then. */
   readonly contextTooLong?: { readonly tokens: number; readonly contextTokens: number };
-  /** Edits of an answer. Never throws for what a model wrote. `style` is the one it was asked in; `chat` unless told. */
-  toEdits(answer: string, style?: PromptStyle): Promise<Edits>;
+  /**
+   * Edits of an answer. Never throws for what a model wrote. `style` is the one it was asked in, `chat` unless told;
+   * `isCutOff` says that the model was stopped by a limit on tokens, so that what looks whole may not be.
+   */
+  toEdits(answer: string, style?: PromptStyle, isCutOff?: boolean): Promise<Edits>;
 }
 
 export interface PrepareRequest {

@@ -13,9 +13,10 @@ function filled(
   name: string,
   answer: string,
   start: AnswerStart = 'whole',
+  isCutOff = false,
 ): string {
   const hole = findHole(source, language, name);
-  const result = fillFromAnswer(source, hole, answer, start);
+  const result = fillFromAnswer(source, hole, answer, { start, isCutOff });
   return 'invalid' in result ? `invalid: ${result.invalid}` : result.source;
 }
 
@@ -243,6 +244,26 @@ describe('an answer without a usable body is invalid and says why', () => {
   test('a continuation that was cut off', () => {
     expect(filled('javascript', JS, 'slug', '\n  return text.trim(', 'inside')).toMatch(
       /ends before the function does/,
+    );
+  });
+
+  const cutOff: [what: string, language: Language, source: string, answer: string, start: AnswerStart][] = [
+    ['a continuation', 'javascript', JS, '\n  const x = text;\n  return x', 'inside'],
+    ['a Python continuation', 'python', PY, '\n    x = text\n    return x', 'inside'],
+    ['an arrow function', 'javascript', JS, 'const slug = (text) => text', 'whole'],
+    ['a Python function', 'python', PY, `${FENCE}py\ndef slug(text, limit):\n    return text`, 'whole'],
+    ['statements', 'javascript', JS, 'return text', 'whole'],
+  ];
+  test.each(cutOff)('%s that parses, where the model was cut off', (_what, language, source, answer, start) => {
+    expect(filled(language, source, 'slug', answer, start)).not.toMatch(/^invalid/);
+    expect(filled(language, source, 'slug', answer, start, true)).toMatch(/ends before the function does/);
+  });
+
+  test('not where the function ends before the cut', () => {
+    const python = '\n    return text\n\n\ndef other(';
+    expect(filled('python', PY, 'slug', python, 'inside', true)).toBe(pyWith('    return text'));
+    expect(filled('javascript', JS, 'slug', '\n  return text;\n}\nslug(', 'inside', true)).toBe(
+      jsWith('  return text;'),
     );
   });
 

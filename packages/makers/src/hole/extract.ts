@@ -10,6 +10,13 @@ import type { Hole } from './hole.ts';
 /** Where an answer begins: `whole` stands by itself, `inside` continues the text that ends where the body begins. */
 export type AnswerStart = 'whole' | 'inside';
 
+/** What is known of an answer besides its text. */
+export interface AnswerForm {
+  readonly start: AnswerStart;
+  /** It was stopped by a limit: an end that only the end of the text marks does not count. */
+  readonly isCutOff: boolean;
+}
+
 type Extracted = Body | { readonly invalid: string };
 
 /**
@@ -17,12 +24,12 @@ type Extracted = Body | { readonly invalid: string };
  * again under the same or another name, statements alone, wrong indentation, text behind the end. Readings are tried
  * from the most to the least certain; the first that gives a valid file counts. Without any, the reason of the first.
  */
-export function fillFromAnswer(source: string, hole: Hole, answer: string, start: AnswerStart): Filled {
+export function fillFromAnswer(source: string, hole: Hole, answer: string, form: AnswerForm): Filled {
   const text = withoutThoughts(answer);
   if (text === null) return { invalid: 'the answer ends before the model stopped thinking' };
   if (text.trim() === '') return { invalid: 'the answer is empty' };
   let reason: string | null = null;
-  for (const body of readings(text, source, hole, start)) {
+  for (const body of readings(text, source, hole, form)) {
     const filled = 'invalid' in body ? body : fillHole(source, hole, body);
     if ('source' in filled) return filled;
     reason ??= filled.invalid;
@@ -30,14 +37,22 @@ export function fillFromAnswer(source: string, hole: Hole, answer: string, start
   return { invalid: reason ?? `there is no body for ${hole.path.join('.')} in the answer` };
 }
 
-function* readings(text: string, source: string, hole: Hole, start: AnswerStart): Generator<Extracted> {
-  if (start === 'inside') yield* continuation(text.replace(/\n?```[\s\S]*$/, ''), source, hole);
-  const fences = fencesOf(text);
-  const regions = fences.length > 0 ? fences.map((fence) => fence.text) : [text.replace(/^\s*`([^`\n]+)`\s*$/, '$1')];
+/** A part of an answer that may hold the body. */
+interface Region {
+  readonly text: string;
+  /** The answer was stopped inside it. */
+  readonly isCutOff: boolean;
+  /** Prose may stand around the code. */
+  readonly hasProse: boolean;
+}
+
+function* readings(text: string, source: string, hole: Hole, form: AnswerForm): Generator<Extracted> {
+  if (form.start === 'inside') yield* continuation(text, source, hole, form.isCutOff);
   // A less certain reading is not tried where a more certain one applies: what is wrong with that one is then the reason.
-  for (const reading of [namedFunctions, renamedFunction]) {
+  const further = form.start === 'inside' ? [namedFunctions] : [namedFunctions, renamedFunction, statementsAlone];
+  for (const reading of further) {
     let applies = false;
-    for (const region of regions) {
+    for (const region of regionsOf(text, form)) {
       for (const body of reading(region, source, hole)) {
         applies = true;
         yield body;
@@ -45,20 +60,25 @@ function* readings(text: string, source: string, hole: Hole, start: AnswerStart)
     }
     if (applies) return;
   }
-  for (const region of regions) yield* statementsAlone(region, fences.length === 0, source, hole);
 }
 
-function* namedFunctions(region: string, source: string, hole: Hole): Generator<Extracted> {
+function regionsOf(text: string, { isCutOff }: AnswerForm): readonly Region[] {
+  const fences = fencesOf(text);
+  if (fences.length === 0) return [{ text: text.replace(/^\s*`([^`\n]+)`\s*$/, '$1'), isCutOff, hasProse: true }];
+  return fences.map((fence) => ({ text: fence.text, isCutOff: isCutOff && !fence.isClosed, hasProse: false }));
+}
+
+function* namedFunctions({ text, isCutOff }: Region, source: string, hole: Hole): Generator<Extracted> {
   const own = hole.path.at(-1)!;
   const isOwn = (site: FunctionSite): boolean => site.path.at(-1) === own;
-  const lines = region.split('\n');
-  const whole = parse(hole.language, region);
-  if (syntaxError(whole) === null) {
+  const lines = text.trimEnd().split('\n');
+  const whole = parse(hole.language, text);
+  if (syntaxError(whole) === null && !isCutOff) {
     // A class or file repeated: of several functions of that name, the one on the same path comes first.
     const sites = functionsOf(whole, hole.language).filter((site) => site.body !== null && isOwn(site));
     const samePath = (site: FunctionSite): number => (site.path.join('.') === hole.path.join('.') ? 0 : 1);
     for (const site of sites.toSorted((a, b) => samePath(a) - samePath(b))) {
-      yield fromFunction({ text: region, site: { ...site, body: site.body! } }, region, source, hole);
+      yield fromFunction({ text, site: { ...site, body: site.body! } }, text, source, hole);
     }
   }
   const word = new RegExp(`(?<![\\w$])${own.replaceAll(/[^\w]/g, '\\$&')}(?![\\w$])`);
@@ -67,13 +87,23 @@ function* namedFunctions(region: string, source: string, hole: Hole): Generator<
     if (!isStart || !word.test(lines[i]!)) continue;
     const found = wholeFunction(hole.language, lines.slice(i), isOwn);
     if (found === null) continue;
+    if (isCutOff && isOpenEnded(found, lines.length - i)) {
+      yield UNFINISHED;
+      continue;
+    }
     const around = `${lines.slice(0, i).join('\n')}\n${lines.slice(i + found.lineCount).join('\n')}`;
     yield fromFunction(found, around, source, hole);
   }
 }
 
-function* renamedFunction(region: string, source: string, hole: Hole): Generator<Extracted> {
-  const root = parse(hole.language, region);
+/** Does only the end of the text end the function? A closing brace would. */
+function isOpenEnded({ site, lineCount }: WholeFunction, lines: number): boolean {
+  return lineCount >= lines && !site.body.is('statement_block');
+}
+
+function* renamedFunction({ text, isCutOff }: Region, source: string, hole: Hole): Generator<Extracted> {
+  if (isCutOff) return;
+  const root = parse(hole.language, text);
   const isStatement = root.namedChildren().some((node) => /^(return|if|for|while|try)_?/.test(String(node.kind())));
   const sites = functionsOf(root, hole.language).filter((site) => site.body !== null && site.path.length === 1);
   if (isStatement || sites.length === 0) return;
@@ -81,26 +111,24 @@ function* renamedFunction(region: string, source: string, hole: Hole): Generator
   if (sites.length > 1 && fitting.length !== 1) return;
   const site = (fitting[0] ?? sites[0])!;
   if (syntaxError(site.node) !== null) return;
-  yield fromFunction({ text: region, site: { ...site, body: site.body! } }, region, source, hole);
+  yield fromFunction({ text, site: { ...site, body: site.body! } }, text, source, hole);
 }
 
 function sameParameters(site: FunctionSite, hole: Hole): boolean {
   return parameterNames(site).join() === hole.parameters.join();
 }
 
-function* continuation(text: string, source: string, hole: Hole): Generator<Extracted> {
-  const head = opened(hole);
-  const lines = `${head}${text}`.split('\n');
+function* continuation(text: string, source: string, hole: Hole, isCutOff: boolean): Generator<Extracted> {
+  const lines = `${opened(hole)}${text.replace(/\n?```[\s\S]*$/, '')}`.trimEnd().split('\n');
   const found = wholeFunction(hole.language, lines, () => true);
-  if (found !== null && !(hole.language === 'python' && isCutShort(found))) {
+  if (found !== null && !(isCutOff && isOpenEnded(found, lines.length))) {
     yield fromFunction(found, '', source, hole);
     return;
   }
-  if (hole.language !== 'python') {
-    // A stop string took the closing brace away.
-    const closed = wholeFunction(hole.language, [...lines, '}'], () => true);
-    yield closed === null ? UNFINISHED : fromFunction(closed, '', source, hole);
-  } else yield UNFINISHED;
+  // Where the model was not cut off, a stop string took the closing brace away.
+  const closed =
+    isCutOff || hole.language === 'python' ? null : wholeFunction(hole.language, [...lines, '}'], () => true);
+  yield closed === null ? UNFINISHED : fromFunction(closed, '', source, hole);
 }
 
 const UNFINISHED: Extracted = { invalid: 'the answer ends before the function does' };
@@ -110,12 +138,8 @@ function opened(hole: Hole): string {
   return hole.language === 'python' ? hole.indent + hole.opening : hole.opening;
 }
 
-function isCutShort(found: WholeFunction): boolean {
-  return found.site.body.namedChildren().length === 0;
-}
-
-function* statementsAlone(region: string, hasProse: boolean, source: string, hole: Hole): Generator<Extracted> {
-  const lines = region.split('\n');
+function* statementsAlone({ text, isCutOff, hasProse }: Region, source: string, hole: Hole): Generator<Extracted> {
+  const lines = isCutOff ? [] : text.split('\n');
   const starts = hasProse
     ? lines.flatMap((line, i) => (line.trim() !== '' && (i === 0 || /(^|:)\s*$/.test(lines[i - 1]!)) ? [i] : []))
     : [0];
@@ -129,7 +153,7 @@ function* statementsAlone(region: string, hasProse: boolean, source: string, hol
       for (const one of statements) yield withExtras(one, '', source, hole);
     }
   }
-  if (!hasProse) yield UNFINISHED;
+  if (isCutOff || !hasProse) yield UNFINISHED;
 }
 
 /** A sentence rather than code: a capital, several words, none of code's punctuation at the end. */

@@ -41,8 +41,8 @@ export async function prepareHole({ task, base, options }: PrepareRequest): Prom
     ...(asked.tooLong === null
       ? {}
       : { contextTooLong: { tokens: asked.tooLong, contextTokens: options.contextTokens } }),
-    toEdits: async (answer: string, style: PromptStyle = 'chat'): Promise<Edits> => {
-      const filled = fillFromAnswer(source, hole, answer, style === 'chat' ? 'whole' : 'inside');
+    toEdits: async (answer: string, style: PromptStyle = 'chat', isCutOff = false): Promise<Edits> => {
+      const filled = fillFromAnswer(source, hole, answer, { start: style === 'chat' ? 'whole' : 'inside', isCutOff });
       if ('invalid' in filled) return filled;
       const mode = (await base.mode?.(file)) ?? '100644';
       return { edits: [{ path: file, content: new TextEncoder().encode(filled.source), mode }] };

@@ -86,7 +86,7 @@ async function editsOf(
 ): Promise<Pick<Proposal, 'outcome' | 'reason' | 'edits'>> {
   if (ending === 'content-filter')
     return { outcome: 'invalid', reason: 'the provider withheld the answer (content filter)', edits: [] };
-  const edits = await prepared.toEdits(text);
+  const edits = await prepared.toEdits(text, 'chat', ending === 'length');
   if ('edits' in edits) return { outcome: 'made', reason: null, edits: edits.edits };
   const cut = ending === 'length' ? `; the answer was cut off at ${maxOutputTokens} tokens` : '';
   return { outcome: 'invalid', reason: `${edits.invalid}${cut}`, edits: [] };

@@ -52,11 +52,11 @@ export async function prepareInstruction({ task, base, options }: PrepareRequest
       : {
           contextTooLong: { tokens: asked.tooLong + options.countTokens(FORMAT), contextTokens: options.contextTokens },
         }),
-    toEdits: (answer) => editsIn(answer, base),
+    toEdits: (answer, _style, isCutOff = false) => editsIn(answer, isCutOff, base),
   };
 }
 
-async function editsIn(answer: string, base: Tree): Promise<Edits> {
+async function editsIn(answer: string, isCutOff: boolean, base: Tree): Promise<Edits> {
   const text = withoutThoughts(answer);
   if (text === null) return { invalid: 'the answer ends before the model stopped thinking' };
   if (text.trim() === '') return { invalid: 'the answer is empty' };
@@ -64,6 +64,8 @@ async function editsIn(answer: string, base: Tree): Promise<Edits> {
   if ('invalid' in read) return read;
   if (read.changes.length === 0)
     return { invalid: 'there is no change in the answer: no path with a code block below it' };
+  // What is there may be half of what was meant, and half a change can pass its checks.
+  if (isCutOff) return { invalid: 'the answer ends before all its changes may have been written' };
   return applyChanges(read.changes, base);
 }
 

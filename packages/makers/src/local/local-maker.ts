@@ -228,7 +228,7 @@ class Batch {
   async #editsOf(text: string, finish: string): Promise<Pick<Proposal, 'outcome' | 'reason' | 'edits'>> {
     const { prepared, style, maxTokens } = this.#asked;
     try {
-      const made = await prepared.toEdits(text, style);
+      const made = await prepared.toEdits(text, style, finish === 'length');
       if ('edits' in made) return { outcome: 'made', reason: null, edits: made.edits };
       const cut = finish === 'length' ? ` (it was cut off at ${maxTokens} tokens)` : '';
       return { outcome: 'invalid', reason: `${made.invalid}${cut}`, edits: [] };

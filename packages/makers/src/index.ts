@@ -10,6 +10,6 @@ export {
   resolveModel,
 } from './models/models.ts';
 export type { PullProgress } from './models/pull.ts';
-export { type OpenMakerOptions, openMaker } from './open-maker.ts';
+export { defaultModelId, type OpenMakerOptions, openMaker } from './open-maker.ts';
 export { prepareTask } from './prepare.ts';
 export type { ChatMessage, Edits, PreparedTask, PrepareOptions, PromptStyle } from './prepared-task.ts';

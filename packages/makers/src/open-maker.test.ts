@@ -1,6 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { RequestLimiter } from './hosted/limiter.ts';
-import { openMaker } from './open-maker.ts';
+import { defaultModelId, openMaker } from './open-maker.ts';
 
 const options = { environment: {}, limiter: new RequestLimiter() };
 
@@ -26,4 +29,39 @@ it.each([
     code: 'LATHE_MODEL_KEY',
     message: expect.stringContaining(variable),
   });
+});
+
+it('opens a file of one’s own, and says what is not there', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'lathe-open-'));
+  try {
+    const file = join(directory, 'own.gguf');
+    await writeFile(file, 'read when the first candidate is made');
+    const maker = await openMaker(`local:${file}`, options);
+    expect(maker.model).toBe(`local:${file}`);
+    await maker.close();
+    await expect(openMaker(`local:${directory}/none.gguf`, options)).rejects.toMatchObject({
+      code: 'LATHE_NOT_FOUND_MODEL_FILE',
+    });
+    await expect(openMaker('local:no-such-model', options)).rejects.toMatchObject({ code: 'LATHE_NOT_FOUND_MODEL' });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+it('opens an agent whose program is installed, and says which is not', async () => {
+  const environment = { PATH: '/usr/bin:/bin' };
+  expect((await openMaker('agent:cat {promptFile}', { ...options, environment })).model).toBe('agent:cat {promptFile}');
+  await expect(openMaker('agent:codex', { ...options, environment })).rejects.toMatchObject({
+    code: 'LATHE_NOT_FOUND_AGENT',
+    message: expect.stringContaining('codex'),
+  });
+});
+
+it('takes a local model where none is named', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'lathe-open-'));
+  try {
+    expect(await defaultModelId({ XDG_CACHE_HOME: directory })).toBe('local:smollm2-135m');
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });

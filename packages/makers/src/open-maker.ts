@@ -5,6 +5,8 @@ export interface OpenMakerOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Shared by all makers of a run. */
   readonly limiter: RequestLimiter;
+  /** Ends the fetching of a local model that is not in the cache. */
+  readonly signal?: AbortSignal;
 }
 
 const FORMS = 'local:NAME or local:FILE.gguf, openai:NAME, anthropic:NAME, google:NAME, agent:NAME or agent:COMMAND';
@@ -14,16 +16,17 @@ const FORMS = 'local:NAME or local:FILE.gguf, openai:NAME, anthropic:NAME, googl
  *
  * @throws LATHE_USAGE_MODEL and what the kinds throw
  */
-export async function openMaker(modelId: string, { environment, limiter }: OpenMakerOptions): Promise<Maker> {
+export async function openMaker(modelId: string, { environment, limiter, signal }: OpenMakerOptions): Promise<Maker> {
   const [, kind, name] = /^([a-z]+):(.*)$/s.exec(modelId) ?? [];
   if (kind === undefined || name === undefined || name.trim() === '') throw unknownForm(modelId);
   switch (kind) {
     case 'local': {
-      const [{ createLocalMaker }, { resolveModel }] = await Promise.all([
-        import('./local/local-maker.ts'),
+      const [{ resolveModel }, { createLocalMaker }] = await Promise.all([
         import('./models/models.ts'),
+        import('./local/local-maker.ts'),
       ]);
-      return createLocalMaker({ model: modelId, modelPath: await resolveModel(name, { env: environment }) });
+      const modelPath = await resolveModel(name, { env: { ...environment }, ...(signal ? { signal } : {}) });
+      return createLocalMaker({ model: modelId, modelPath });
     }
     case 'openai':
     case 'anthropic':
@@ -43,6 +46,12 @@ export async function openMaker(modelId: string, { environment, limiter }: OpenM
     default:
       throw unknownForm(modelId);
   }
+}
+
+/** The model where none is named: the strongest local one in the cache, else the smallest download. */
+export async function defaultModelId(environment: OpenMakerOptions['environment']): Promise<string> {
+  const { defaultModel } = await import('./models/models.ts');
+  return `local:${(await defaultModel({ ...environment })).name}`;
 }
 
 function unknownForm(modelId: string): LatheError {

@@ -1,4 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RunDocument } from '@lathe/protocol';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -192,6 +194,43 @@ isolated(`exit statuses of make${note}`, () => {
     expect(parse(ended).candidates).toHaveLength(1);
     expect(parse(ended).candidates[0]!.checks[0]?.command).toBe('node test.js');
   });
+});
+
+isolated(`agents${note}`, () => {
+  test('a command works in a copy of its own, and what it did there becomes the candidate', async () => {
+    const repository = repositoryWithHole();
+    const agent = `agent:sed -i 's/throw.*/return number * 2;/' src/double.js && echo changed > package-lock.json`;
+    const args = ['make', 'make the test pass', '--model', agent, '-n', '2', '--json'];
+    const ended = await runLathe(args, { cwd: repository.root });
+    expect(ended.status, ended.stderr).toBe(0);
+    const run = parse(ended);
+    expect(run.candidates).toMatchObject([
+      { status: 'passed', diff: { files: 1, added: 1, deleted: 1 }, reverted: ['package-lock.json'] },
+      { status: 'passed' },
+    ]);
+    expect(run.statistics).toMatchObject({ passed: 2, distinct: 1, duplicates: 1 });
+    expect(repository.git('status', '--porcelain')).toBe('');
+  });
+});
+
+/** A PATH on which only these programs are found. */
+function pathWith(...programs: string[]): string {
+  const directory = mkdtempSync(join(tmpdir(), 'lathe-path-'));
+  for (const program of programs) {
+    symlinkSync(execFileSync('which', [program], { encoding: 'utf8' }).trim(), join(directory, program));
+  }
+  return directory;
+}
+
+test('without a sandbox nothing runs: exit 1, what is missing, and the command that mends it', async () => {
+  const repository = repositoryWithHole();
+  const ended = await runLathe(['make', ...at, '--model', 'agent:true', '--json'], {
+    cwd: repository.root,
+    env: { PATH: pathWith('git', 'unshare', 'setpriv', 'mount', 'prlimit', 'nsenter') },
+  });
+  expect(ended).toMatchObject({ status: 1, stdout: '' });
+  expect(ended.stderr).toMatch(/bubblewrap: not found[\s\S]*install/);
+  expect(repository.git('for-each-ref', 'refs/lathe')).toBe('');
 });
 
 describe('refusals before anything is made', () => {

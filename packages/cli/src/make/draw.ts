@@ -16,6 +16,9 @@ const COLUMNS: readonly Column[] = [
   { header: '', flexible: true, minWidth: 0 },
 ];
 
+/** A row that has had no token for so long has stopped writing. */
+const RECENT_MS = 2000;
+
 /** Lines kept for what is not a row: header, blank, totals, comparison. */
 const FRAME_LINES = 7;
 
@@ -81,7 +84,7 @@ function totals(view: RunView, { nowMs, colors }: { nowMs: number; colors: Color
   const count = (status: string) => rows.filter((row) => row.status === status).length;
   const ended = rows.filter((row) => row.status !== null);
   const tokens = rows.reduce((sum, row) => sum + row.tokens, 0);
-  const writing = rows.filter((row) => row.state === 'writing');
+  const writing = rows.filter((row) => row.lastTokenAtMs !== null && nowMs - row.lastTokenAtMs < RECENT_MS);
   const rate = writing.reduce((sum, row) => sum + (tokenRate(row) ?? 0), 0);
   const costUsd = rows.reduce((sum, row) => sum + row.costUsd, 0);
   const verdicts = [

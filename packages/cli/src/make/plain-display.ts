@@ -43,7 +43,8 @@ function inWords(event: Event, view: RunView): string | null {
   if (event.type === 'candidate-made') {
     const name = `c${event.index + 1}`;
     if (event.outcome !== 'made') return `${name} ${event.outcome}: ${plainLine(event.reason ?? '')}`;
-    return `${name} made by ${plainLine(event.model)}: ${plural(event.tokens.completion, 'token')} in ${formatDuration(event.durationMs)}`;
+    const tokens = event.tokens.completion === 0 ? '' : `${plural(event.tokens.completion, 'token')} `;
+    return `${name} made by ${plainLine(event.model)}: ${tokens}in ${formatDuration(event.durationMs)}`;
   }
   if (event.type === 'candidate-finished') {
     const row = view.rows[event.index];

@@ -96,7 +96,7 @@ interface Told {
 
 function inWords(run: RunDocument, told: Told, { columns: width, colors }: Output): string[] {
   const lines = [drawRanking(run, { width, colors })];
-  if (told.firstMs !== null && run.candidates.length > 1) {
+  if (told.firstMs !== null && told.outcome !== 'cancelled' && run.candidates.length > 1) {
     const all = `all ${run.candidates.length} after ${formatDuration(run.totals.durationMs)}`;
     lines.push(`  the first had its verdict after ${formatDuration(told.firstMs)}, ${all}`);
   }

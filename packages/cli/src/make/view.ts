@@ -85,7 +85,8 @@ function afterMakerNews(view: RunView, news: MakerNews, atMs: number): RunView {
       (next, index) =>
         changeRow(next, index, (row) => ({
           state: news.phase,
-          detail: news.detail ?? '',
+          // Which file is loaded is the same for all rows, and too long for each.
+          detail: news.phase === 'loading' ? '' : (news.detail ?? ''),
           startedAtMs: row.startedAtMs ?? atMs,
         })),
       view,

@@ -51,7 +51,10 @@ test('bytes that are not UTF-8, and very large files, stay as they are', async (
   expect(await normaliseCode('a.js', large)).toBe(large);
 });
 
-test('a file nested very deeply is compared without overflowing the stack', async () => {
-  const deep = `x = ${'['.repeat(20_000)}${']'.repeat(20_000)}`;
-  expect((await form('a.js', deep)).length).toBeGreaterThan(0);
+test.each([
+  ['nested very deeply', `x = ${'['.repeat(20_000)}${']'.repeat(20_000)}`],
+  ['with very many statements', ';'.repeat(60_000)],
+  ['of very many mistakes', '}{'.repeat(30_000)],
+])('a file %s is compared without overflowing the stack', async (_title, text) => {
+  expect((await form('a.js', text)).length).toBeGreaterThan(0);
 });

@@ -15,8 +15,8 @@ const GRAMMARS: Readonly<Record<string, string>> = {
   pyi: 'python',
 };
 
-/** Above this a file is compared byte for byte: parsing it would hold everything else up. */
-const MAX_BYTES = 256 * 1024;
+/** Above this a file is compared byte for byte: walking its tree would hold everything else up. */
+const MAX_BYTES = 64 * 1024;
 
 /**
  * A file in a form that is equal for equal code. JavaScript, TypeScript and Python are written out as their syntax trees,
@@ -84,7 +84,7 @@ function canonicalForm(root: SgNode): string | null {
     parts.push(`(${kind}`);
     pending.push(')');
     const shown = isPlainString(kind, node) ? children.filter((child) => child.isNamed()) : children;
-    pending.push(...shown.toReversed());
+    for (let i = shown.length - 1; i >= 0; i -= 1) pending.push(shown[i]!);
   }
   return parts.join(' ');
 }

@@ -65,3 +65,15 @@ it('takes a local model where none is named', async () => {
     await rm(directory, { recursive: true });
   }
 });
+
+it.each([
+  ['openai:x', 'LATHE_MAX_OUTPUT_TOKENS', '0'],
+  ['agent:true', 'LATHE_AGENT_SECONDS', '1.5'],
+  ['agent:true', 'LATHE_AGENT_CONCURRENCY', 'many'],
+])('with %s refuses %s=%s', async (id, name, value) => {
+  const environment = { PATH: '/usr/bin:/bin', OPENAI_API_KEY: 'k', [name]: value };
+  await expect(openMaker(id, { ...options, environment })).rejects.toMatchObject({
+    code: 'LATHE_USAGE_SETTING',
+    message: expect.stringContaining(name),
+  });
+});

@@ -37,15 +37,35 @@ export async function openMaker(modelId: string, { environment, limiter, signal 
       ]);
       const endpoint = endpointOf(kind, name, environment);
       const pricesFile = environment.LATHE_PRICES;
-      return openHostedMaker({ endpoint, limiter, ...(pricesFile ? { pricesFile } : {}) });
+      const maxOutputTokens = wholeNumber('LATHE_MAX_OUTPUT_TOKENS', environment);
+      return openHostedMaker({
+        endpoint,
+        limiter,
+        ...(pricesFile ? { pricesFile } : {}),
+        ...(maxOutputTokens === null ? {} : { maxOutputTokens }),
+      });
     }
     case 'agent': {
       const { openAgentMaker } = await import('./agent/agent-maker.ts');
-      return openAgentMaker({ model: modelId, environment });
+      const seconds = wholeNumber('LATHE_AGENT_SECONDS', environment);
+      const concurrency = wholeNumber('LATHE_AGENT_CONCURRENCY', environment);
+      return openAgentMaker({
+        model: modelId,
+        environment,
+        ...(seconds === null ? {} : { limits: { timeMs: seconds * 1000 } }),
+        ...(concurrency === null ? {} : { concurrency }),
+      });
     }
     default:
       throw unknownForm(modelId);
   }
+}
+
+function wholeNumber(name: string, environment: OpenMakerOptions['environment']): number | null {
+  const text = environment[name];
+  if (text === undefined || text === '') return null;
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  throw new LatheError('LATHE_USAGE_SETTING', `expected a whole number from 1 in ${name}, got ${JSON.stringify(text)}`);
 }
 
 /** The model where none is named: the strongest local one in the cache, else the smallest download. */

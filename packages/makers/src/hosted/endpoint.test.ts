@@ -34,6 +34,18 @@ describe('endpointOf', () => {
     );
   });
 
+  it.each(['two words', 'a\nb', 'schlüssel', '“k”'])(
+    'refuses a key that cannot be sent, without showing it: %j',
+    (key) => {
+      expect(() => endpointOf('openai', 'm', { OPENAI_API_KEY: key })).toThrow(
+        expect.objectContaining({
+          code: 'LATHE_MODEL_KEY',
+          message: 'OPENAI_API_KEY holds characters that no key has',
+        }),
+      );
+    },
+  );
+
   it('refuses credentials in the address without showing them', () => {
     try {
       endpointOf('openai', 'm', { OPENAI_BASE_URL: 'http://me:hush@host/v1?key=hush' });

@@ -70,6 +70,11 @@ export function endpointOf(
       remedy: `export ${keyVariable}=…${provider === 'openai' ? ', or set OPENAI_BASE_URL to a server that needs none' : ''}`,
     });
   }
+  if (apiKey !== null && !/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw new LatheError('LATHE_MODEL_KEY', `${keyVariable} holds characters that no key has`, {
+      remedy: 'copy the key anew, without quotes, spaces or line breaks',
+    });
+  }
   const model = `${provider}:${modelName}`;
   return { provider, model, modelName, baseUrl, baseUrlVariable, apiKey, keyVariable };
 }

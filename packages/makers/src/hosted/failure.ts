@@ -24,7 +24,8 @@ export type Failure =
       readonly kind: 'parameter';
       readonly parameter: Parameter;
       readonly isTooLarge: boolean;
-      readonly reason: string;
+      /** What it means where the request cannot go without. */
+      readonly otherwise: Failure;
     }
   /** Holds for every candidate. */
   | { readonly kind: 'all'; readonly problem: LatheError }
@@ -69,14 +70,13 @@ export function failureOf(error: unknown, endpoint: Endpoint, sent: ReadonlySet<
     const waitMs = retryAfterMs(error.responseHeaders, nowMs);
     return { kind: 'again', reason, retryAfterMs: waitMs, reached: true, mayBeBilled: false };
   }
-  if (status === 400 || status === 413 || status === 422) {
-    const refused = refusedParameter(parameter, text, sent);
-    const isTooLarge = refused === 'max_tokens' && !/unsupported|not supported|unknown|unrecognized/i.test(words);
-    if (refused === 'max_tokens') return { kind: 'parameter', parameter: refused, isTooLarge, reason };
-    if (isTooLong(words) || status === 413) return contextTooLong(endpoint, reason);
-    if (refused !== null) return { kind: 'parameter', parameter: refused, isTooLarge, reason };
-  }
-  return { kind: 'one', reason, mayBeBilled: false };
+  const one: Failure = { kind: 'one', reason, mayBeBilled: false };
+  if (status !== 400 && status !== 413 && status !== 422) return one;
+  const refused = refusedParameter(parameter, text, sent);
+  const otherwise = isTooLong(words) || status === 413 ? contextTooLong(endpoint, reason) : one;
+  if (refused === null || (otherwise !== one && refused !== 'max_tokens')) return otherwise;
+  const isTooLarge = refused === 'max_tokens' && !/unsupported|not supported|unknown|unrecognized/i.test(words);
+  return { kind: 'parameter', parameter: refused, isTooLarge, otherwise };
 }
 
 function networkFailure(error: APICallError, endpoint: Endpoint): Failure {
@@ -86,10 +86,12 @@ function networkFailure(error: APICallError, endpoint: Endpoint): Failure {
       remedy: 'correct the address, or name the authority in NODE_EXTRA_CA_CERTS',
       cause: error,
     });
-  const reached = code === null || !NEVER_CONNECTED.has(code);
+  // Without a code of the operating system the client itself refused to connect, to a forbidden port for one.
+  const reached = code !== null && !NEVER_CONNECTED.has(code);
+  const why = code ?? (error.cause instanceof Error ? error.cause.message : error.message);
   return {
     kind: 'again',
-    reason: `no answer from ${addressOf(endpoint)}${code === null ? '' : ` (${code})`}`,
+    reason: `no answer from ${addressOf(endpoint)} (${shown(why, endpoint)})`,
     retryAfterMs: null,
     reached,
     mayBeBilled: reached,
@@ -169,11 +171,15 @@ const NAMES: Readonly<Record<Parameter, readonly string[]>> = {
   stream: ['stream', 'streaming'],
 };
 
-/** The parameter an error 400 complains about; `n`, the one fewest servers take, where it names none. */
+/**
+ * The parameter an error 400 complains about; an answer that is too long counts as `max_tokens`;
+ * and `n`, which the fewest servers take, where it names none.
+ */
 function refusedParameter(named: string, text: string, sent: ReadonlySet<Parameter>): Parameter | null {
   for (const parameter of sent) if (NAMES[parameter].includes(named)) return parameter;
   for (const parameter of sent)
     if (NAMES[parameter].some((name) => new RegExp(`(?<![\\w.-])${name}(?![\\w-])`).test(text))) return parameter;
+  if (/in the completion/i.test(text)) return 'max_tokens';
   return sent.has('n') ? 'n' : null;
 }
 

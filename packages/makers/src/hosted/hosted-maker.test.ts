@@ -382,6 +382,26 @@ describe('what concerns every candidate is thrown once', () => {
     });
   });
 
+  it('an address no client connects to', async () => {
+    const endpoint = endpointOf('openai', 'tiny', { OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' });
+    const maker = await openHostedMaker({ endpoint, limiter: new RequestLimiter({ clock: new InstantClock() }) });
+    expect(await collect(maker.make(holeRequest({ n: 2 })))).toMatchObject({
+      proposals: [],
+      error: { code: 'LATHE_MODEL_UNREACHABLE', message: expect.stringContaining('bad port') },
+    });
+  });
+
+  it('a prompt that does not fit, however short the answer', async () => {
+    const { error, server } = await problemOf((_, response) =>
+      refuse(response, 400, {
+        message:
+          "This model's maximum context length is 128 tokens. However, you requested 900 tokens (300 in the messages, 600 in the completion).",
+      }),
+    );
+    expect(error.code).toBe('LATHE_CONTEXT_TOO_LONG');
+    expect(server.requests.map(({ body }) => body.max_tokens)).toEqual([8192, 4096, 2048, 1024, 512, 256]);
+  });
+
   it('a task that does not fit, before anything is sent', async () => {
     const prices = { 'openai:tiny': { ...PRICES['openai:tiny'], contextTokens: 600 } };
     const { server, maker } = await open(singly, { prices });

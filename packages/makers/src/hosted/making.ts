@@ -204,7 +204,7 @@ export class HostedMaking {
     if (failure.kind === 'all') throw failure.problem;
     if (failure.kind === 'parameter') {
       if (abilities.withdraw(failure.parameter, failure.isTooLarge)) return { done: { kind: 'anew' } };
-      return { done: { kind: 'failed', outcome: 'error', reason: failure.reason } };
+      return this.#after(failure.otherwise, purse, tries);
     }
     if (failure.mayBeBilled) purse.lose();
     const { reason } = failure;

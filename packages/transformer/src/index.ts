@@ -25,6 +25,7 @@ export { TokenizerError } from './tokenizer/tokenizer-error.ts';
 export { type BpeVocabulary, tokenizerJson, trainBpe } from './train/bpe.ts';
 export { type Corpus, type FinishedRun, type RunEvent, type RunOptions, runTraining } from './train/run.ts';
 export { TrainError } from './train/train-error.ts';
+export { type Step, Trainer, type TrainingOptions } from './train/trainer.ts';
 export { type Preset, parameterCount, swiGluWidth, type TrainingConfig } from './train/training-config.ts';
 export {
   type BlockMatrix,

@@ -55,7 +55,10 @@ test("is not redirected by git's variables in the environment", async () => {
   const [repository, other] = [testRepository(), testRepository()];
   process.env.GIT_DIR = join(other.root, '.git');
   try {
-    expect((await locate(repository.root)).root).toBe(repository.root);
+    expect(await locate(repository.root)).toMatchObject({
+      root: repository.root,
+      commonDir: join(repository.root, '.git'),
+    });
   } finally {
     delete process.env.GIT_DIR;
   }

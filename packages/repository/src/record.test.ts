@@ -42,8 +42,12 @@ test('contents are kept byte for byte, whatever the attributes and settings', as
   const { repository, record } = await opened({ '.gitattributes': '* text=auto eol=lf\n', 'a.txt': 'a\n' });
   repository.git('config', 'core.autocrlf', 'true');
   const bytes = Buffer.from([0, 255, 13, 10, 10, 13, 128]);
-  const { recorded } = await record(0, [{ path: 'a.txt', content: bytes, mode: '100644' }]);
-  expect(recorded?.edits[0]?.content).toEqual(bytes);
+  const dos = Buffer.from('one\r\ntwo\r\n');
+  const { recorded } = await record(0, [
+    { path: 'a.txt', content: bytes, mode: '100644' },
+    { path: 'b.txt', content: dos, mode: '100644' },
+  ]);
+  expect(recorded?.edits.map(({ content }) => content)).toEqual([bytes, dos]);
 });
 
 test('recording again gives back what is there, also with other edits', async () => {

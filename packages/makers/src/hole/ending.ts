@@ -1,3 +1,4 @@
+import jsTokens from 'js-tokens';
 import { type FunctionSite, functionsOf } from '../syntax/functions.ts';
 import { type Language, parse, type SgNode, spanOf, syntaxError } from '../syntax/parser.ts';
 
@@ -10,8 +11,11 @@ export interface WholeFunction {
   readonly lineCount: number;
 }
 
-/** Parsing is repeated for every place where a function may end; a longer answer than this is no function body. */
-const MAX_LINES = 600;
+/**
+ * Parsing is repeated for every place where a function may end. An answer is a stranger's: one with more places than this
+ * is given up rather than parsed for minutes.
+ */
+const MAX_PLACES = 40;
 
 /** Methods parse only inside a class, properties only inside an object. */
 const SURROUNDINGS = [
@@ -29,15 +33,23 @@ export function wholeFunction(
   lines: readonly string[],
   accept: (site: FunctionSite) => boolean,
 ): WholeFunction | null {
-  const some = lines.slice(0, MAX_LINES);
-  return language === 'python' ? wholePython(some, accept) : wholeBraced(language, some, accept);
+  return language === 'python' ? wholePython(lines, accept) : wholeBraced(language, lines, accept);
+}
+
+/** The same where the function is known to take all of the text: parsed once. JavaScript and TypeScript. */
+export function exactFunction(language: Language, text: string): WholeFunction | null {
+  const found = parsedBraced(language, text, () => true);
+  const isAll = found !== null && found.text.slice(spanOf(found.site.declaration).end).trim() === '';
+  return isAll ? { ...found, lineCount: text.split('\n').length } : null;
 }
 
 function wholePython(lines: readonly string[], accept: (site: FunctionSite) => boolean): WholeFunction | null {
   const width = /^[ \t]*/.exec(lines[0]!)![0].length;
   const isOutside = (line: string): boolean => line.trim() !== '' && /^[ \t]*/.exec(line)![0].length <= width;
-  for (let end = 1; end <= lines.length; end++) {
+  let places = 0;
+  for (let end = 1; end <= lines.length && places < MAX_PLACES; end++) {
     if (end < lines.length && !isOutside(lines[end]!)) continue;
+    places++;
     const text = dedented(lines.slice(0, end), width);
     const root = parse('python', text);
     // A line at the margin may still be inside brackets or a string: then what is above it does not parse.
@@ -57,27 +69,41 @@ function wholeBraced(
   lines: readonly string[],
   accept: (site: FunctionSite) => boolean,
 ): WholeFunction | null {
-  for (let end = 1; end <= lines.length; end++) {
-    const line = lines[end - 1]!;
-    const above = lines
-      .slice(0, end - 1)
-      .map((text) => `${text}\n`)
-      .join('');
-    for (const column of placesToEnd(line)) {
-      const found = parsedBraced(language, above + line.slice(0, column), accept);
-      if (found === null) continue;
-      // An arrow function's expression may go on: `x` is whole, and so is `x` with `.trim()` on the next line.
-      return found.site.body.is('statement_block')
-        ? { ...found, lineCount: end }
-        : longest(language, lines, end, accept, { ...found, lineCount: end });
-    }
+  const code = lines.join('\n');
+  let places = 0;
+  for (const end of balancedPlaces(code, language)) {
+    if (++places > MAX_PLACES) return null;
+    const text = code.slice(0, end);
+    const found = parsedBraced(language, text, accept);
+    if (found === null) continue;
+    const lineCount = text.split('\n').length;
+    // An arrow function's expression may go on: `x` is whole, and so is `x` with `.trim()` on the next line.
+    return found.site.body.is('statement_block')
+      ? { ...found, lineCount }
+      : longest(language, lines, lineCount, accept, { ...found, lineCount });
   }
   return null;
 }
 
-function placesToEnd(line: string): readonly number[] {
-  const places = [...line.matchAll(/\}/g)].map((match) => match.index + 1);
-  return line.trim() === '' || places.at(-1) === line.length ? places : [...places, line.length];
+/**
+ * Offsets behind a closing brace and at ends of lines where every bracket is closed again: nowhere else can a function
+ * end. Brackets in strings, templates, regular expressions and comments do not count.
+ */
+function* balancedPlaces(code: string, language: Language): Generator<number> {
+  const jsx = language === 'tsx' || (language === 'javascript' && /<\/|\/>/.test(code));
+  let depth = 0;
+  let offset = 0;
+  let isEmpty = true;
+  for (const { type, value } of jsTokens(code, { jsx })) {
+    if (type === 'LineTerminatorSequence' && depth === 0 && !isEmpty) yield offset;
+    if (type === 'TemplateHead' || (type.endsWith('Punctuator') && /^[({[]$/.test(value))) depth++;
+    if (type === 'TemplateTail' || (type.endsWith('Punctuator') && /^[)}\]]$/.test(value))) depth--;
+    offset += value.length;
+    if (depth < 0) return;
+    isEmpty &&= /^\s*$/.test(value);
+    if (value === '}' && depth === 0) yield offset;
+  }
+  if (depth === 0 && !isEmpty) yield offset;
 }
 
 function longest(
@@ -88,7 +114,8 @@ function longest(
   shortest: WholeFunction,
 ): WholeFunction {
   let best = shortest;
-  for (let end = from + 1; end <= lines.length && lines[end - 1]!.trim() !== ''; end++) {
+  const last = Math.min(lines.length, from + MAX_PLACES);
+  for (let end = from + 1; end <= last && lines[end - 1]!.trim() !== ''; end++) {
     const found = parsedBraced(language, lines.slice(0, end).join('\n'), accept);
     if (found !== null) best = { ...found, lineCount: end };
   }

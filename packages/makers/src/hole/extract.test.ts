@@ -121,6 +121,15 @@ describe('the body is taken from a JavaScript answer', () => {
     );
   });
 
+  test('JSX, whose text may hold quotes', () => {
+    const source = 'export function Note({ text }) {\n}\n';
+    const body = "  const one = text;\n  return <p className='a'>don't {one ? `}` : null} <br /></p>;";
+    const answer = `${FENCE}jsx\nfunction Note({ text }) {\n${body}\n}\n\nrender(<Note text="}" />);\n${FENCE}`;
+    for (const language of ['javascript', 'tsx'] as const) {
+      expect(filled(language, source, 'Note', answer)).toBe(source.replace('{\n}', `{\n${body}\n}`));
+    }
+  });
+
   test('TypeScript with generics and types', () => {
     const source =
       'export async function f<T>(items: readonly T[], pick: (item: T) => number): Promise<T | null> {\n}\n';
@@ -274,6 +283,13 @@ describe('an answer without a usable body is invalid and says why', () => {
     );
   });
 });
+
+test('a long answer that repeats itself is given up, not parsed for minutes', () => {
+  const lines = ['function slug(text) {', '  if (text) {', '  slug(text);', '};', 'slug: {}'];
+  const answer = Array.from({ length: 3_000 }, (_, i) => lines[i % lines.length]).join('\n');
+  expect(filled('javascript', JS, 'slug', answer)).toMatch(/^invalid/);
+  expect(filled('python', PY, 'slug', 'def slug(text, limit):\n(\n'.repeat(1_500))).toMatch(/^invalid/);
+}, 30_000);
 
 describe('whatever the answer, the rest of the file stays', () => {
   const indentations = fc.constantFrom('  ', '    ', '\t', ' ');

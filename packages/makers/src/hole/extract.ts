@@ -1,7 +1,7 @@
 import { fencesOf, withoutThoughts } from '../answer.ts';
 import { type FunctionSite, functionsOf } from '../syntax/functions.ts';
 import { parse, spanOf, syntaxError, walk } from '../syntax/parser.ts';
-import { type WholeFunction, wholeFunction } from './ending.ts';
+import { exactFunction, type WholeFunction, wholeFunction } from './ending.ts';
 import { extrasNeeded } from './extras.ts';
 import { type Body, type Filled, fillHole } from './fill.ts';
 import { colonOf, docstringOf, parametersOf } from './find.ts';
@@ -81,10 +81,9 @@ function* namedFunctions({ text, isCutOff }: Region, source: string, hole: Hole)
       yield fromFunction({ text, site: { ...site, body: site.body! } }, text, source, hole);
     }
   }
-  const word = new RegExp(`(?<![\\w$])${own.replaceAll(/[^\w]/g, '\\$&')}(?![\\w$])`);
-  for (let i = 0; i < lines.length; i++) {
-    const isStart = hole.language === 'python' ? /^\s*(async\s+)?def\s/.test(lines[i]!) : /[({=>]/.test(lines[i]!);
-    if (!isStart || !word.test(lines[i]!)) continue;
+  const isStart = startOf(own, hole);
+  const starts = lines.flatMap((line, i) => (isStart(line) ? [i] : []));
+  for (const i of starts.slice(0, MAX_STARTS)) {
     const found = wholeFunction(hole.language, lines.slice(i), isOwn);
     if (found === null) continue;
     if (isCutOff && isOpenEnded(found, lines.length - i)) {
@@ -94,6 +93,19 @@ function* namedFunctions({ text, isCutOff }: Region, source: string, hole: Hole)
     const around = `${lines.slice(0, i).join('\n')}\n${lines.slice(i + found.lineCount).join('\n')}`;
     yield fromFunction(found, around, source, hole);
   }
+}
+
+/** Places where a function or a body may start that are tried in one part of an answer. */
+const MAX_STARTS = 6;
+
+/** May a function of that name start on this line? A call of it may not. */
+function startOf(name: string, hole: Hole): (line: string) => boolean {
+  if (hole.language === 'python') return (line) => new RegExp(`^\\s*(async\\s+)?def\\s+${name}\\b`).test(line);
+  const word = `["']?${name.replaceAll(/[^\w]/g, '\\$&')}["']?(?![w$])`;
+  const bound = `(?<![\\w$])${word}\\s*(\\??:[^=]*)?[=:](?!=)`;
+  const declared = new RegExp(`\\bfunction\\b\\s*\\*?\\s*${word}|\\bexport\\s+default\\b|${bound}`);
+  const method = new RegExp(`^[\\s\\w*]*(?<![\\w$.])${word}\\s*(<.*>)?\\(`);
+  return (line) => declared.test(line) || (method.test(line) && !/\)\s*;?\s*$/.test(line));
 }
 
 /** Does only the end of the text end the function? A closing brace would. */
@@ -126,8 +138,7 @@ function* continuation(text: string, source: string, hole: Hole, isCutOff: boole
     return;
   }
   // Where the model was not cut off, a stop string took the closing brace away.
-  const closed =
-    isCutOff || hole.language === 'python' ? null : wholeFunction(hole.language, [...lines, '}'], () => true);
+  const closed = isCutOff || hole.language === 'python' ? null : exactFunction(hole.language, `${lines.join('\n')}\n}`);
   yield closed === null ? UNFINISHED : fromFunction(closed, '', source, hole);
 }
 
@@ -143,10 +154,10 @@ function* statementsAlone({ text, isCutOff, hasProse }: Region, source: string, 
   const starts = hasProse
     ? lines.flatMap((line, i) => (line.trim() !== '' && (i === 0 || /(^|:)\s*$/.test(lines[i - 1]!)) ? [i] : []))
     : [0];
-  for (const start of starts) {
+  for (const start of starts.slice(0, MAX_STARTS)) {
     const rest = lines.slice(start);
     const ends = [rest.length, ...rest.flatMap((line, i) => (isProse(line) ? [i] : [])).reverse()];
-    for (const end of ends) {
+    for (const end of ends.slice(0, MAX_STARTS)) {
       const some = rest.slice(0, end);
       if (some.every((line) => line.trim() === '')) continue;
       const statements = hole.language === 'python' ? suites(some, hole) : braced(some, hole);
@@ -163,10 +174,8 @@ function isProse(line: string): boolean {
 
 function braced(lines: readonly string[], hole: Hole): readonly string[] {
   const all = [hole.opening, ...lines];
-  const found =
-    wholeFunction(hole.language, all, () => true) ?? wholeFunction(hole.language, [...all, '}'], () => true);
-  if (found === null) return [];
-  const inner = statementsOf(found);
+  const found = exactFunction(hole.language, [...all, '}'].join('\n')) ?? wholeFunction(hole.language, all, () => true);
+  const inner = found === null ? '' : statementsOf(found);
   return inner.trim() === '' ? [] : [inner];
 }
 

@@ -61,6 +61,11 @@ describe.skipIf(!isolation.available)(`agents in their copies${why}`, () => {
       });
     });
 
+    it('may end as soon as their turn does', async () => {
+      const { proposals } = await acp('hasty');
+      expect(proposals[0]).toMatchObject({ outcome: 'made', reason: null });
+    });
+
     it('see their own settings and variables, and nothing else of the user', async () => {
       const { proposals } = await acp('look', {
         environment: {
@@ -83,6 +88,7 @@ describe.skipIf(!isolation.available)(`agents in their copies${why}`, () => {
 
     it.each([
       ['idle', 'invalid', 'the agent ended without a change'],
+      ['broken', 'error', expect.stringMatching(/^the agent failed \(exit 1\): Internal error.*the model is down/)],
       ['refuse', 'error', 'the agent failed (exit 0): the agent refused the task'],
       [
         'crash',

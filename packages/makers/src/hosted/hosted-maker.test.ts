@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Budget, isProblem, type Maker } from '@lathe/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answer, ChatServer, chunk, json, type Reply, refuse } from './__fixtures__/chat-server.ts';
@@ -257,10 +258,13 @@ describe('a busy server', () => {
     expect(proposals[2]).toMatchObject({ outcome: 'error', reason: '500 the server had an error (8 attempts)' });
   });
 
-  it('does not repeat what was refused for good', async () => {
-    const { server, maker } = await open((_, response) => refuse(response, 400, { message: 'your prompt is rude' }));
+  it('does not repeat what was refused for good, nor the key where the server shows it', async () => {
+    const { server, maker } = await open(
+      (_, response) => refuse(response, 400, { message: 'your prompt is rude, hidden!key-of-mine-1234' }),
+      { key: 'hidden!key-of-mine-1234' },
+    );
     const { proposals } = await collect(maker.make(holeRequest({ n: 1 })));
-    expect(proposals[0]).toMatchObject({ outcome: 'error', reason: '400 your prompt is rude' });
+    expect(proposals[0]).toMatchObject({ outcome: 'error', reason: '400 your prompt is rude, …' });
     expect(server.requests).toHaveLength(1);
   });
 });
@@ -315,6 +319,25 @@ describe('a broken server', () => {
     );
     const { proposals } = await collect(maker.make(holeRequest({ n: 2 })));
     expect(proposals.map(({ outcome }) => outcome)).toEqual(['made', 'timed-out']);
+  });
+});
+
+describe('a slow server', () => {
+  it('is waited for as long as something comes', async () => {
+    const { maker } = await open(
+      async (_, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        for (let at = 0; at < ANSWER.length; at += 12) {
+          response.write(chunk({ content: ANSWER.slice(at, at + 12) }));
+          await sleep(250);
+        }
+        response.end(chunk({}, 'stop'));
+      },
+      { silenceMs: 1_200 },
+    );
+    const { proposals } = await collect(maker.make(holeRequest({ n: 1 })));
+    expect(proposals[0]).toMatchObject({ outcome: 'made' });
+    expect(proposals[0]!.durationMs).toBeGreaterThan(1_200);
   });
 });
 
@@ -435,6 +458,8 @@ describe('money', () => {
     expect(proposals.map(({ outcome }) => outcome)).toEqual(Array(10).fill('made'));
     expect(budget.mostUsd).toBeLessThanOrEqual(4_000);
     expect(budget.spentUsd).toBeCloseTo(1_200);
+    // A refusal would make the run one that ended for want of money.
+    expect(budget.refusals).toBe(0);
     expect(server.mostUnderWay).toBeLessThan(10);
   });
 

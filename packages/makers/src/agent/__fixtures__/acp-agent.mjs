@@ -60,6 +60,17 @@ const scripts = {
     return { stopReason: 'end_turn' };
   },
 
+  /** Ends with its turn. */
+  async hasty() {
+    writeFileSync('hasty.txt', 'done');
+    setTimeout(() => process.exit(0), 20);
+    return { stopReason: 'end_turn' };
+  },
+
+  async broken() {
+    throw acp.RequestError.internalError({ details: 'the model is down' });
+  },
+
   async idle() {
     return { stopReason: 'end_turn' };
   },

@@ -3,7 +3,7 @@
  * Agent Client Protocol (version 1) on stdin and stdout, gives it the prompt as one turn, and serves what it asks for.
  * Since all of this happens inside the candidate's copy, an agent reaches through its client no more than it does by
  * itself, and every permission it asks for is granted. JSON lines on stdout tell Lathe what happened; stderr is the
- * agent's own.
+ * agent's own. The sandbox ends with this process, and with it the agent and its terminals.
  */
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -26,12 +26,13 @@ function tell(news: { type: string } & Record<string, unknown>): void {
 }
 
 async function run(promptText: string): Promise<void> {
+  let answer: acp.PromptResponse | null = null;
   const child = spawn('sh', ['-c', command!], { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = new Promise<never>((_, reject) => {
     child.once('error', reject);
-    child.once('exit', (code, signal) =>
-      reject(new Error(`the agent ended before its turn did (${signal ?? `exit ${code}`})`)),
-    );
+    child.once('exit', (code, signal) => {
+      if (answer === null) reject(new Error(`the agent ended before its turn did (${signal ?? `exit ${code}`})`));
+    });
   });
   exited.catch(() => {});
   child.stdin.on('error', () => {
@@ -57,36 +58,33 @@ async function run(promptText: string): Promise<void> {
     Writable.toWeb(child.stdin) as WritableStream<Uint8Array>,
     Readable.toWeb(child.stdout) as ReadableStream<Uint8Array>,
   );
-  try {
-    const turn = app.connectWith(stream, async (agent): Promise<acp.PromptResponse> => {
-      const { protocolVersion } = await agent.request(acp.methods.agent.initialize, {
-        protocolVersion: acp.PROTOCOL_VERSION,
-        clientInfo: { name: 'lathe', version: '0.1.0' },
-        clientCapabilities: { fs: { readTextFile: true, writeTextFile: true }, terminal: true },
-      });
-      if (protocolVersion !== acp.PROTOCOL_VERSION)
-        throw new Error(
-          `the agent speaks version ${protocolVersion} of the protocol, Lathe version ${acp.PROTOCOL_VERSION}`,
-        );
-      const { sessionId } = await agent.request(acp.methods.agent.session.new, { cwd: root, mcpServers: [] });
-      const prompt: acp.ContentBlock[] = [{ type: 'text', text: promptText }];
-      const response = await agent.request(acp.methods.agent.session.prompt, { sessionId, prompt });
-      // Updates sent just before the answer are handled after it, as long as the connection stands.
-      await setTimeout(LATE_UPDATES_MS);
-      return response;
+  const turn = app.connectWith(stream, async (agent): Promise<acp.PromptResponse> => {
+    const { protocolVersion } = await agent.request(acp.methods.agent.initialize, {
+      protocolVersion: acp.PROTOCOL_VERSION,
+      clientInfo: { name: 'lathe', version: '0.1.0' },
+      clientCapabilities: { fs: { readTextFile: true, writeTextFile: true }, terminal: true },
     });
+    if (protocolVersion !== acp.PROTOCOL_VERSION)
+      throw new Error(
+        `the agent speaks version ${protocolVersion} of the protocol, Lathe version ${acp.PROTOCOL_VERSION}`,
+      );
+    const { sessionId } = await agent.request(acp.methods.agent.session.new, { cwd: root, mcpServers: [] });
+    const prompt: acp.ContentBlock[] = [{ type: 'text', text: promptText }];
+    answer = await agent.request(acp.methods.agent.session.prompt, { sessionId, prompt });
+    // Updates sent just before the answer are handled after it, as long as the connection stands.
+    await setTimeout(LATE_UPDATES_MS);
+    return answer;
+  });
+  const explained = turn.catch(async (error: unknown) => {
+    // An agent may end once it has answered.
+    if (answer !== null) return answer;
     // A broken connection is often the first one hears of an agent's end; how it ended says more.
-    const explained = turn.catch(async (error: unknown) => {
-      await Promise.race([exited, setTimeout(EXIT_MS)]);
-      throw error;
-    });
-    const { stopReason, usage } = await Promise.race([explained, exited]);
-    const { inputTokens = 0, outputTokens = 0 } = usage ?? {};
-    tell({ type: 'acp.finished', stopReason, inputTokens, outputTokens, costUsd });
-  } finally {
-    terminals.close();
-    child.kill();
-  }
+    await Promise.race([exited, setTimeout(EXIT_MS)]);
+    throw error;
+  });
+  const { stopReason, usage } = await Promise.race([explained, exited]);
+  const { inputTokens = 0, outputTokens = 0 } = usage ?? {};
+  tell({ type: 'acp.finished', stopReason, inputTokens, outputTokens, costUsd });
 }
 
 /** Once rather than always: an answer for this run is no answer for the user's next session. */
@@ -97,8 +95,9 @@ function grant(options: readonly acp.PermissionOption[]): acp.RequestPermissionR
 }
 
 function reasonOf(error: unknown): string {
-  const code = (error as { code?: unknown }).code;
-  const text = error instanceof Error ? error.message : String(error);
+  const { code, data } = error as { code?: unknown; data?: unknown };
+  const message = error instanceof Error ? error.message : String(error);
+  const text = data == null ? message : `${message} ${JSON.stringify(data)}`.slice(0, 500);
   return code === -32000 ? `the agent wants to be logged in first: ${text}` : text;
 }
 

@@ -18,7 +18,7 @@ interface Terminal {
   status: TerminalExitStatus | null;
 }
 
-/** Serves `terminal/*`: commands of the agent, which end with the session at the latest. */
+/** Serves `terminal/*`: commands of the agent. */
 export class Terminals {
   readonly #root: string;
   readonly #terminals = new Map<string, Terminal>();
@@ -82,10 +82,6 @@ export class Terminals {
     killGroup(this.#get(id));
     this.#terminals.delete(id);
     return {};
-  }
-
-  close(): void {
-    for (const terminal of this.#terminals.values()) killGroup(terminal);
   }
 
   #get(id: string): Terminal {

@@ -20,6 +20,8 @@ export class TestBudget implements Budget {
   spentUsd = 0;
   reservedUsd = 0;
   mostUsd = 0;
+  /** Reservations that were asked for in vain. */
+  refusals = 0;
   readonly capUsd: number;
 
   constructor(capUsd = Number.POSITIVE_INFINITY) {
@@ -31,7 +33,10 @@ export class TestBudget implements Budget {
   }
 
   reserve(maximumUsd: number) {
-    if (maximumUsd > this.availableUsd) return null;
+    if (maximumUsd > this.availableUsd) {
+      this.refusals += 1;
+      return null;
+    }
     this.reservedUsd += maximumUsd;
     this.mostUsd = Math.max(this.mostUsd, this.spentUsd + this.reservedUsd);
     return {

@@ -1,5 +1,6 @@
 import type { NotLookedFor, Tree } from '@lathe/protocol';
 import { atLeast, type GateConfig } from './config.ts';
+import type { Import } from './dependencies/findings.ts';
 import type { PlacedFinding, SuppressedFinding, SyntaxProblem } from './finding.ts';
 import type { Language } from './language.ts';
 import { batchesOf, createScannerPool, type ScannerPool, scanBatch } from './scanners/pool.ts';
@@ -23,6 +24,8 @@ export interface TreeFindings {
   readonly notLookedFor: readonly NotLookedFor[];
   readonly suppressed: readonly SuppressedFinding[];
   readonly syntaxErrors: readonly SyntaxProblem[];
+  /** Packages the files import; `dependencyFindings` makes findings of them. */
+  readonly imports: readonly Import[];
 }
 
 const LANGUAGES_OF: Readonly<Record<ScannerName, readonly Language[]>> = {
@@ -33,6 +36,7 @@ const LANGUAGES_OF: Readonly<Record<ScannerName, readonly Language[]>> = {
   secrets: ['javascript', 'typescript', 'tsx', 'python', 'c', 'text'],
   characters: ['javascript', 'typescript', 'tsx', 'python', 'c'],
   complexity: ['javascript', 'typescript', 'tsx', 'python', 'c'],
+  imports: ['javascript', 'typescript', 'tsx', 'python'],
   flawfinder: ['c'],
   cppcheck: ['c'],
 };
@@ -45,6 +49,7 @@ const LOOKS_FOR: Readonly<Record<ScannerName, string>> = {
   secrets: 'secrets',
   characters: 'hidden characters',
   complexity: 'cognitive complexity',
+  imports: 'dependencies',
   flawfinder: 'dangerous C functions Flawfinder knows',
   cppcheck: 'memory errors Cppcheck knows',
 };
@@ -66,6 +71,7 @@ export async function findingsOfFiles(
   const notLookedFor: NotLookedFor[] = [...left];
   const found: PlacedFinding[] = [];
   const suppressed: SuppressedFinding[] = [];
+  const imports: Import[] = [];
   const syntaxErrors = new Map<string, SyntaxProblem>();
   try {
     await Promise.all(
@@ -77,7 +83,9 @@ export async function findingsOfFiles(
           for (const { path, why } of result.failed)
             notLookedFor.push({ what: `${LOOKS_FOR[scanner]}, in ${path}`, why });
           for (const report of result.answers.flatMap((answer) => answer.reports)) {
-            found.push(...report.findings);
+            if (scanner === 'imports')
+              imports.push(...report.findings.map(({ path, line, message }) => ({ path, line, name: message })));
+            else found.push(...report.findings);
             suppressed.push(...report.suppressed);
             if (report.syntaxError) syntaxErrors.set(report.path, report.syntaxError);
           }
@@ -98,6 +106,7 @@ export async function findingsOfFiles(
     notLookedFor: distinct(notLookedFor),
     suppressed,
     syntaxErrors: [...syntaxErrors.values()],
+    imports,
   };
 }
 

@@ -98,8 +98,13 @@ export function createGate({ config: given, workspaces }: GateOptions = {}): Lat
     );
     const index = await known.duplication;
     const [oldDependencies, newDependencies] = await Promise.all([
-      dependencyFindings(base, oldFiles.files, config),
-      dependencyFindings(candidate, newFiles.files, config),
+      dependencyFindings(
+        base,
+        oldFiles.files,
+        old.flatMap((tree) => tree.imports),
+        config,
+      ),
+      dependencyFindings(candidate, newFiles.files, fresh.imports, config),
     ]);
     const before = [
       ...old.flatMap((tree) => tree.findings),
@@ -188,6 +193,7 @@ function only(tree: TreeFindings, path: string): TreeFindings {
     notLookedFor: tree.notLookedFor.filter((one) => one.what.includes(path)),
     suppressed: tree.suppressed.filter((one) => one.finding.path === path),
     syntaxErrors: tree.syntaxErrors.filter((problem) => problem.path === path),
+    imports: tree.imports.filter((one) => one.path === path),
   };
 }
 

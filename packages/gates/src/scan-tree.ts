@@ -43,7 +43,7 @@ interface WholeTree {
 async function wholeTree(tree: Tree, options: ScanOptions): Promise<WholeTree> {
   const selection = await sourceFiles(tree, options.config, options.paths ? { paths: options.paths } : {});
   const scanned = await findingsOfFiles(selection, options);
-  const dependencies = await dependencyFindings(tree, selection.files, options.config);
+  const dependencies = await dependencyFindings(tree, selection.files, scanned.imports, options.config);
   const duplicates = duplicationFindings(
     indexOf(selection.files, options.config.duplication.minimumLines),
     selection.files,

@@ -3,8 +3,19 @@ import { type Node, nameOfFunction, symbolOf } from '../rules/syntax.ts';
 import { functionsOf } from './functions.ts';
 import type { Hit } from './hit.ts';
 
-const NAMED_LIKE_A_CIPHER =
-  /(en|de)_?(crypt|cipher|cypher)|(^|_|\.)(cipher|cypher|scramble|obfuscate)|(^|_)(xor|caesar|vigenere|rot13)(_|$)/i;
+/** Words that a name like `caesar_encrypt`, `xorDecode` or `EncryptText` is made of. */
+const CIPHER_WORDS = new Set([
+  ...['encrypt', 'decrypt', 'encipher', 'decipher', 'encypher', 'decypher', 'encryption', 'decryption', 'encrypted'],
+  ...['decrypted', 'cipher', 'cypher', 'scramble', 'obfuscate', 'caesar', 'vigenere', 'rot13', 'xorcipher'],
+]);
+
+function namedLikeACipher(name: string): boolean {
+  const words = name
+    .replace(/([a-z\d])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .split(/[^a-z\d]+/);
+  return words.some((word) => CIPHER_WORDS.has(word) || /^(en|de)crypt/.test(word));
+}
 
 /** Signs that the work is left to a library: a call to something that itself encrypts, opens or seals. */
 const LIBRARY =
@@ -18,7 +29,7 @@ const NAMED_LIKE_AN_ENCODING = /(^|_)(en|de)c(ode|oder)?(_|$|[A-Z])/;
 const KEY_PARAMETER = /\b(key|secret|shift|password|passphrase)\b/i;
 const XOR = /\w\s*\^=?\s*\w|\bxor\w*\s*\(/i;
 const RANDOM = /\brandom\.(seed|randint|randrange|shuffle|choice|sample|Random)\b|Math\.random/;
-const POWER = /\*\*|\bpow\s*\(|Math\.pow|modPow/;
+const POWER = /[\w)]\s*\*\*\s*[\w(]|\bpow\s*\(|Math\.pow|modPow/;
 const REORDERED = /\[::-1\]|\breversed\s*\(|\.reverse\s*\(|\.sort\s*\(|\bshuffle\s*\(|\bsorted\s*\(/;
 const ENCODED =
   /\bb(64|32|16|85)(en|de)code\b|\bbtoa\b|\batob\b|base64|'hex'|"hex"|\.hex\s*\(|rot_?13|zlib|encodeURIComponent|hashlib\.|createHash\s*\(/i;
@@ -32,7 +43,7 @@ export function homeMadeCipher(file: ParsedFile): Hit[] {
   for (const node of functionsOf(file)) {
     const name = symbolOf(node)?.split('.').at(-1) || nameOfFunction(node);
     const encoding = NAMED_LIKE_AN_ENCODING.test(name) && KEY_PARAMETER.test(node.field('parameters')?.text() ?? '');
-    if (!NAMED_LIKE_A_CIPHER.test(name) && !encoding) continue;
+    if (!namedLikeACipher(name) && !encoding) continue;
     if (node.ancestors().some((ancestor) => hits.some((hit) => hit.node.id() === ancestor.id()))) continue;
     const code = bodyOf(node);
     if (LIBRARY.test(code)) continue;
@@ -64,7 +75,11 @@ function mannerOf(code: string): string | null {
   if (REORDERED.test(code)) return 'reordering';
   if (ENCODED.test(code)) return 'an encoding, which needs no key to undo';
   // A letter looked up in a table.
-  if (/\w+\[\s*\w+\s*\]|\.get\s*\(|\.replace\s*\(/.test(code) && /\bfor\b|\.map\s*\(|\bjoin\b/.test(code))
+  if (
+    /alphabet|letters|table|mapping|\bkey\b|dict/i.test(code) &&
+    /\w+\[\s*\w+\s*\]|\.get\s*\(|\.replace\s*\(/.test(code) &&
+    /\bfor\b|\.map\s*\(|\bjoin\b/.test(code)
+  )
     return 'a substitution table';
   return null;
 }

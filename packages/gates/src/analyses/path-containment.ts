@@ -20,9 +20,9 @@ const FILE_USE =
 const REAL = /(^|\.)(realpath|realpathSync|realpathSync\.native)$/;
 const NORMAL = /(^|\.)(normpath|abspath|normalize|absolute|safe_join|joinpath)$/;
 const LINKS_REFUSED = /\b(islink|is_symlink|lstat|lstatSync|isSymbolicLink|O_NOFOLLOW|readlink)\b/;
-const PATH_NAME = /path|file|dir|folder|fname|target|name|dest|location/i;
+const PATH_NAME = /path|file|dir|folder|fname|dest/i;
 const BASE_NAME =
-  /(^|_|[a-z])(dir|root|base|folder|safe\w*|prefix|directory|allowed\w*|home|jail)$|^(SAFE|BASE|ROOT|ALLOWED|UPLOAD)/i;
+  /(^|_|[a-z])(dir|root|base|folder|safe\w*|directory|allowed\w*|home|jail)$|^(SAFE|BASE|ROOT|ALLOWED|UPLOAD)/i;
 
 interface Check {
   readonly node: Node;
@@ -39,11 +39,11 @@ interface Check {
  * on a fixed folder and opened without any comparison is the first case too. Sources: CWE-22, CWE-59; Perry et al. Q3.
  */
 export function pathContainment(file: ParsedFile): Hit[] {
+  if (!file.calls.some((call) => FILE_USE.test(call.callee))) return [];
   const hits: Hit[] = [];
   const functions = functionsOf(file);
   const opening = functions.filter((fn) => usesOf(fn, file).length > 0);
   for (const fn of functions) {
-    const checks = checksIn(fn, file).filter((check) => enclosingFunction(check.node)?.id() === fn.id());
     const name = nameOfFunction(fn);
     const related = opening.some(
       (one) =>
@@ -53,7 +53,8 @@ export function pathContainment(file: ParsedFile): Hit[] {
         (name !== '' && calls(one, name)),
     );
     if (!related || isRealContainment(fn)) continue;
-    for (const check of checks) {
+    for (const check of checksIn(fn, file)) {
+      if (enclosingFunction(check.node)?.id() !== fn.id()) continue;
       const hit = judge(check, fn);
       if (hit) hits.push(hit);
     }
@@ -70,7 +71,15 @@ export function pathContainment(file: ParsedFile): Hit[] {
 }
 
 function contains(fn: Node, node: Node): boolean {
-  return node.ancestors().some((ancestor) => ancestor.id() === fn.id());
+  const { start, end } = fn.range();
+  const at = node.range().start.index;
+  return start.index < at && at < end.index;
+}
+
+/** Calls inside a function, by position: asking each for its ancestors is quadratic. */
+function callsInside(fn: Node, file: ParsedFile): Call[] {
+  const { start, end } = fn.range();
+  return file.calls.filter((call) => start.index < call.start && call.start < end.index);
 }
 
 function calls(fn: Node, name: string): boolean {
@@ -78,11 +87,8 @@ function calls(fn: Node, name: string): boolean {
 }
 
 function usesOf(fn: Node, file: ParsedFile): Call[] {
-  return file.calls.filter(
-    (call) =>
-      FILE_USE.test(call.callee) &&
-      !/^(window|xhr|xhttp|request|app|router)\./.test(call.callee) &&
-      contains(fn, call.node),
+  return callsInside(fn, file).filter(
+    (call) => FILE_USE.test(call.callee) && !/^(window|xhr|xhttp|request|app|router)\./.test(call.callee),
   );
 }
 
@@ -132,7 +138,9 @@ function brief(node: Node): string {
 function isFolder(node: Node, file: ParsedFile): { text: string | null } | null {
   const text = file.bindings.textOf(node);
   if (text !== null)
-    return /^(\/[\w.-]|[A-Za-z]:\\|\.{0,2}\/\w)/.test(text) && !/^\/(api|v\d)\b/.test(text) ? { text } : null;
+    return /^(\/(?!(proc|sys|dev)\b)[\w.-]|[A-Za-z]:\\|\.{0,2}\/\w)/.test(text) && !/^\/(api|v\d)\b/.test(text)
+      ? { text }
+      : null;
   if (node.kind() === 'identifier' && BASE_NAME.test(node.text())) return { text: null };
   if (
     /^(call|call_expression|attribute|member_expression|binary_operator|binary_expression|template_string)$/.test(
@@ -156,8 +164,7 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
     const closed = known.text?.endsWith('/') || /sep\b|['"`]\/['"`]/.test(folder.text());
     checks.push({ node, subject, resolved: resolvedness(subject, file, new Set()), byText: !closed });
   };
-  for (const call of file.calls) {
-    if (!contains(fn, call.node)) continue;
+  for (const call of callsInside(fn, file)) {
     const receiver = call.calleeNode.field('object');
     if (/^str\.startswith$/.test(call.callee) && call.args.length === 2)
       add(call.node, call.args[0]!.value, call.args[1]!.value);
@@ -381,7 +388,7 @@ function builtOnFolder(node: Node, file: ParsedFile, depth: number): string | nu
     parts = [node.field('left')!, node.field('right')!];
   else {
     const pieces = piecesOf(node, file.bindings);
-    if (!pieces || !/^\/\w[\w./-]*\/?\s*/.test(pieces.fixed)) return null;
+    if (!pieces || !/^\/(?!(?:proc|sys|dev)\/)\w[\w./-]*\/?\s*/.test(pieces.fixed)) return null;
     const free = pieces.varying.find((piece) => isFreeText(piece, file));
     return free ? brief(free) : null;
   }

@@ -2,10 +2,16 @@ import type { NotLookedFor, Tree } from '@lathe/protocol';
 import { type GateConfig, severityUnder } from '../config.ts';
 import type { PlacedFinding, SourceFile } from '../finding.ts';
 import { suppressionOf, suppressionsIn } from '../suppressions.ts';
-import { importsOf } from './imports.ts';
 import { looksLike } from './look-alike.ts';
 import { type Manifest, manifestsOf } from './manifest.ts';
 import { POPULAR_NPM, POPULAR_PYPI, PYPI_NAME_OF } from './popular.ts';
+
+/** One import of one file of the tree. */
+export interface Import {
+  readonly path: string;
+  readonly line: number;
+  readonly name: string;
+}
 
 export interface DependencyFindings {
   readonly findings: readonly PlacedFinding[];
@@ -20,6 +26,7 @@ export interface DependencyFindings {
 export async function dependencyFindings(
   tree: Tree,
   files: readonly SourceFile[],
+  imports: readonly Import[],
   config: GateConfig,
 ): Promise<DependencyFindings> {
   const manifests = await manifestsOf(tree);
@@ -60,7 +67,7 @@ export async function dependencyFindings(
     const ecosystem = file.language === 'python' ? 'pypi' : 'npm';
     const known = ecosystem === 'pypi' ? POPULAR_PYPI : POPULAR_NPM;
     const seen = new Set<string>();
-    for (const { name: imported, line } of importsOf(file)) {
+    for (const { name: imported, line } of imports.filter((one) => one.path === file.path)) {
       if (seen.has(imported) || isOwnModule(imported, file, paths)) continue;
       seen.add(imported);
       const name = ecosystem === 'pypi' ? (PYPI_NAME_OF[imported] ?? imported) : imported;

@@ -1,52 +1,47 @@
 import { isBuiltin } from 'node:module';
-import type { SourceFile } from '../finding.ts';
+import type { Language } from '../language.ts';
+import { asCall, lineOf, literalText, type Node, nodesOfKind } from '../rules/syntax.ts';
 
 export interface ImportedPackage {
   readonly name: string;
   readonly line: number;
 }
 
-/** Names an import cannot be: relative, absolute, a subpath import, an alias, an address, or part of Node. */
-const NOT_A_PACKAGE = /^(\.|\/|#|~|@\/|[a-z]+:)|[\s$`{}*]/;
+/** Names an import cannot be: relative, absolute, a subpath import, an alias, an address. */
+const NOT_A_PACKAGE = /^(\.|\/|#|~|@\/|[a-z]+:)|[\s${}*]/;
 
-const JAVASCRIPT_IMPORT =
-  /(?:^|[^.\w$])(?:import\s*(?:type\s+)?(?:[\w$*{][^'"`;()]*?\sfrom\s*)?|export\s+(?:type\s+)?(?:\*|\{)[^'"`;()]*?from\s*|(?:require(?:\.resolve)?|import)\s*\(\s*)(['"])([^'"\n]+)\1/g;
-
-function javascriptImports(text: string): ImportedPackage[] {
-  const imports: ImportedPackage[] = [];
-  for (const match of text.matchAll(JAVASCRIPT_IMPORT)) {
-    const specifier = match[2]!;
-    if (NOT_A_PACKAGE.test(specifier) || isBuiltin(specifier)) continue;
-    const parts = specifier.split('/');
-    const name = specifier.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0]!;
-    const end = match.index + match[0].length;
-    imports.push({ name, line: text.slice(0, end).split('\n').length });
-  }
-  return imports;
-}
-
-function pythonImports(text: string): ImportedPackage[] {
-  const imports: ImportedPackage[] = [];
-  text.split('\n').forEach((source, index) => {
-    const from = /^\s*from\s+([A-Za-z_]\w*)[\w.]*\s+import\b/.exec(source);
-    if (from) imports.push({ name: from[1]!, line: index + 1 });
-    const plain = /^\s*import\s+([\w.\s,]+?)(?:#.*|;.*)?$/.exec(source);
-    for (const part of (plain?.[1] ?? '').split(',')) {
-      const name = /^\s*([A-Za-z_]\w*)/.exec(part)?.[1];
-      if (name) imports.push({ name, line: index + 1 });
-    }
+function javascriptImports(root: Node): ImportedPackage[] {
+  const specifiers = [
+    ...nodesOfKind(root, 'import_statement', 'export_statement').map((node) => node.field('source')),
+    ...nodesOfKind(root, 'call_expression').map((node) => {
+      const call = asCall(node);
+      return call && /^(require|require\.resolve|import)$/.test(call.callee) ? (call.args[0]?.value ?? null) : null;
+    }),
+  ];
+  return specifiers.flatMap((node) => {
+    const specifier = node ? literalText(node) : null;
+    if (!node || !specifier || NOT_A_PACKAGE.test(specifier) || isBuiltin(specifier)) return [];
+    const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+    return [{ name, line: lineOf(node) }];
   });
-  return imports.filter(({ name }) => !PYTHON_STANDARD.has(name));
 }
 
-/** Packages a file imports that are neither its own files nor part of the language. Comments are taken out first. */
-export function importsOf(file: SourceFile): ImportedPackage[] {
-  if (file.language === 'python') return pythonImports(file.text);
-  if (file.language === 'c' || file.language === 'text') return [];
-  const code = file.text
-    .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ' '))
-    .replace(/^\s*\/\/.*$/gm, '');
-  return javascriptImports(code);
+function pythonImports(root: Node): ImportedPackage[] {
+  const modules = [
+    ...nodesOfKind(root, 'import_statement').flatMap((node) =>
+      node.fieldChildren('name').map((child) => (child.kind() === 'aliased_import' ? child.field('name')! : child)),
+    ),
+    ...nodesOfKind(root, 'import_from_statement').flatMap((node) => node.field('module_name') ?? []),
+  ];
+  return modules.flatMap((node) => {
+    const name = /^[A-Za-z_]\w*/.exec(node.text())?.[0];
+    return name && !PYTHON_STANDARD.has(name) ? [{ name, line: lineOf(node) }] : [];
+  });
+}
+
+/** Packages a file imports that are neither its own files nor part of the language. */
+export function importsOf(root: Node, language: Exclude<Language, 'text' | 'c'>): ImportedPackage[] {
+  return language === 'python' ? pythonImports(root) : javascriptImports(root);
 }
 
 /** Top-level modules of Python 3.8 to 3.14 (`sys.stdlib_module_names`, private ones left out). */

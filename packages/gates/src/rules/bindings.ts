@@ -9,6 +9,8 @@ export interface Bindings {
   /** Expressions assigned to the identifier in the scope it belongs to; empty where it is free. */
   valuesOf(identifier: Node): readonly Node[];
   isParameter(identifier: Node): boolean;
+  /** Whether the file itself declares or assigns the name, in a scope around the identifier. */
+  isBound(identifier: Node): boolean;
   /** The text the expression always has, following names that are assigned once; null where it varies. */
   textOf(expression: Node): string | null;
   /** Whether the expression has the same value on every run: literals and names, lists and arithmetic made of them. */
@@ -207,7 +209,13 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     return false;
   }
 
-  return { valuesOf, isParameter, textOf: (node) => textOf(node), isConstant: (node) => isConstant(node) };
+  return {
+    valuesOf,
+    isParameter,
+    isBound: (identifier) => find(identifier) !== null,
+    textOf: (node) => textOf(node),
+    isConstant: (node) => isConstant(node),
+  };
 }
 
 /** The identifier a C declarator declares. */

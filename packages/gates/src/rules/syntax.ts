@@ -126,6 +126,8 @@ export interface Call {
   readonly callee: string;
   readonly calleeNode: Node;
   readonly args: readonly Argument[];
+  /** Offset of its first character. */
+  readonly start: number;
 }
 
 export function asCall(node: Node): Call | null {
@@ -144,7 +146,7 @@ export function asCall(node: Node): Call | null {
       args.push({ key: child.field('name')?.text() ?? '', value: child.field('value') ?? child });
     } else args.push({ key: position++, value: child });
   }
-  return { node, callee, calleeNode, args };
+  return { node, callee, calleeNode, args, start: node.range().start.index };
 }
 
 /** Nodes of any of these kinds below `root`, in source order. Kinds must exist in the language's grammar. */

@@ -42,7 +42,7 @@ export function taintOf(
   const request = REQUEST[language === 'python' ? 'python' : 'javascript'];
 
   function isSource(node: Node, text: string): boolean {
-    if (sources.request && text.length < 300 && request.test(text)) return true;
+    if (sources.request && text.length < 300 && request.test(text) && !isOwnLocation(node)) return true;
     if (sources.text && text.length < 300 && sources.text.test(text)) return true;
     if (sources.composed && isComposed(node, bindings, sources.composed)) return true;
     if (sources.call) {
@@ -50,6 +50,13 @@ export function taintOf(
       if (call && sources.call.test(call.callee)) return true;
     }
     return false;
+  }
+
+  /** A `location` that the code itself declares is not the browser's. */
+  function isOwnLocation(node: Node): boolean {
+    let base: Node | null = node;
+    while (base && base.kind() === 'member_expression') base = base.field('object');
+    return base?.text() === 'location' && (bindings.isParameter(base) || bindings.isBound(base));
   }
 
   function sourceOf(node: Node): Node | null {

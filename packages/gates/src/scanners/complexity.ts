@@ -1,7 +1,7 @@
 import { functionsOf } from '../analyses/functions.ts';
 import { cognitiveComplexity } from '../quality/cognitive.ts';
 import { parseFile } from '../rules/match.ts';
-import { lineOf, symbolOf, whyUnparsable } from '../rules/syntax.ts';
+import { lineOf, outermostFunction, symbolOf, whyUnparsable } from '../rules/syntax.ts';
 import type { Scanner } from './scanner.ts';
 
 /** Functions that are hard to follow. (Cyclomatic complexity, depth and parameters come from ESLint and Ruff.) */
@@ -15,14 +15,8 @@ export const complexity: Scanner = {
     const parsed = parseFile(file.path, file.text, file.language);
     return {
       findings: functionsOf(parsed).flatMap((fn) => {
-        if (
-          fn
-            .ancestors()
-            .some(
-              (ancestor) => ancestor.field('body') && functionsOf(parsed).some((other) => other.id() === ancestor.id()),
-            )
-        )
-          return [];
+        // A nested function counts with the one around it.
+        if (outermostFunction(fn) !== null) return [];
         const value = cognitiveComplexity(fn);
         if (value <= config.complexity.cognitive) return [];
         const name = symbolOf(fn) ?? 'A function';

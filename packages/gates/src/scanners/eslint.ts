@@ -40,7 +40,8 @@ const SECURITY: Readonly<Record<string, Meaning>> = {
   '@microsoft/sdl/no-unsafe-alloc': ['CWE-908', 'low', 'high'],
   'no-unsanitized/method': ['CWE-79', 'medium', 'medium'],
   'no-unsanitized/property': ['CWE-79', 'medium', 'medium'],
-  'regexp/no-super-linear-backtracking': ['CWE-1333', 'medium', 'medium'],
+  // Medium where the time is exponential, see below; a polynomial needs a long text.
+  'regexp/no-super-linear-backtracking': ['CWE-1333', 'low', 'medium'],
 };
 
 const BUGS: readonly string[] = [
@@ -142,12 +143,13 @@ export function lint(
 function meaningOf(message: Linter.LintMessage): RawFinding {
   const rule = message.ruleId ?? 'parse';
   const [cwe, severity, confidence] = SECURITY[rule] ?? [null, 'low', 'high'];
+  const exponential = rule === 'regexp/no-super-linear-backtracking' && /exponential/.test(message.message);
   const strong = rule === 'security/detect-child-process' && /non Literal/.test(message.message);
   return {
     kind: rule in SECURITY ? 'security' : 'quality',
     rule: `eslint/${rule}`,
     cwe,
-    severity: strong ? 'medium' : severity,
+    severity: strong || exponential ? 'medium' : severity,
     confidence,
     line: message.line,
     endLine: message.endLine ?? message.line,

@@ -1,6 +1,7 @@
 import { cppcheck, flawfinder } from './c-tools.ts';
 import { characters } from './characters.ts';
 import { complexity } from './complexity.ts';
+import { imports } from './imports.ts';
 import { ruffScanner } from './ruff.ts';
 import { rules } from './rules.ts';
 import type { Scanner, ScannerName } from './scanner.ts';
@@ -21,6 +22,8 @@ export async function scannerNamed(name: ScannerName): Promise<Scanner> {
       return secrets;
     case 'characters':
       return characters;
+    case 'imports':
+      return imports;
     case 'complexity':
       return complexity;
     case 'flawfinder':

@@ -32,6 +32,7 @@ export const SCANNER_NAMES = [
   'secrets',
   'characters',
   'complexity',
+  'imports',
   'flawfinder',
   'cppcheck',
 ] as const;

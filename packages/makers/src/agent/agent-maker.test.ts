@@ -37,7 +37,7 @@ describe.skipIf(!isolation.available)(`agents in their copies${why}`, () => {
     return collect(maker.make(holeRequest({ n, task, workspaces: checkout.workspaces, ...request })));
   }
   const acp = (script: string, options: Parameters<typeof make>[2] = {}) =>
-    make(`acp:node '${FIXTURES}/acp-agent.mjs'`, `script: ${script}`, options);
+    make(`acp:'${process.execPath}' '${FIXTURES}/acp-agent.mjs'`, `script: ${script}`, options);
 
   describe('that speak the Agent Client Protocol', () => {
     it('read, write, run commands and ask through their client, inside the copy', async () => {

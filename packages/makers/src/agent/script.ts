@@ -23,7 +23,9 @@ export function agentScript(
     lines.push(`mkdir -p "$(dirname ${target})" && cp ${quoted(source)} ${target} || exit 125`);
   }
   if (protocol === 'acp') {
-    lines.push(`exec node --disable-warning=ExperimentalWarning ${quoted(CLIENT)} ${PROMPT} ${quoted(command)}`);
+    // The Node that runs Lathe: another on the sandbox's PATH may be too old for TypeScript.
+    const node = `${quoted(process.execPath)} --disable-warning=ExperimentalWarning`;
+    lines.push(`exec ${node} ${quoted(CLIENT)} ${PROMPT} ${quoted(command)}`);
   } else {
     const placed = command
       .replaceAll(/(["']?)\{promptFile\}\1/g, () => PROMPT)

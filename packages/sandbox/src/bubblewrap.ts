@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync } from 'node:fs';
 import { hardProcessLimit } from './process-cgroup.ts';
 import type { Toolchains } from './toolchains.ts';
 import type { Limits } from './workspace.ts';
@@ -28,6 +28,12 @@ const SYSTEM_LINKS = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
  * owner is user 0: when Lathe runs as root, so does every candidate as the kernel sees it.
  */
 const PROC_OF_THE_MACHINE = ['acpi', 'bus', 'driver', 'fs', 'irq', 'mtrr', 'scsi', 'sys', 'sysrq-trigger'];
+
+/** Says something about the whole machine or the user's other processes, and may be read by user 0 without a capability. */
+const PROC_SECRETS = [
+  ...['kallsyms', 'kcore', 'keys', 'key-users', 'kmsg', 'kpagecgroup', 'kpagecount', 'kpageflags', 'latency_stats'],
+  ...['pagetypeinfo', 'sched_debug', 'slabinfo', 'timer_list', 'vmallocinfo'],
+];
 
 export interface SandboxView {
   /** Directory, outside, that appears as the copy's root. */
@@ -60,6 +66,9 @@ export function bubblewrapArguments(view: SandboxView, limits: Limits, command: 
   args.push('--ro-bind-try', '/nix', '/nix');
   args.push('--proc', '/proc');
   for (const name of PROC_OF_THE_MACHINE) args.push('--ro-bind-try', `/proc/${name}`, `/proc/${name}`);
+  for (const name of PROC_SECRETS) {
+    if (existsSync(`/proc/${name}`)) args.push('--ro-bind', '/dev/null', `/proc/${name}`);
+  }
   args.push('--dev', '/dev', '--bind', `${view.scratch}/shm`, '/dev/shm', '--remount-ro', '/dev');
   for (const name of ['passwd', 'group', 'hosts', 'nsswitch.conf'])
     args.push('--ro-bind', `${view.etc}/${name}`, `/etc/${name}`);

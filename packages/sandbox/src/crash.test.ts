@@ -17,9 +17,14 @@ describe.skipIf(!isolation.available)('kill -9 of the process that owns a copy',
     async (delayMs) => {
       await using ground = await playground();
       const mark = `16.${String(delayMs).padStart(3, '0')}${process.pid}`;
-      const child = spawn(process.execPath, [owner, ground.base, ground.checkout, join(ground.root, 'second'), mark], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
+      const command = `setsid sleep ${mark} & nohup sleep ${mark} & sleep ${mark}`;
+      const child = spawn(
+        process.execPath,
+        [owner, ground.base, ground.checkout, join(ground.root, 'second'), command],
+        {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      );
       await once(child.stdout, 'data');
       await new Promise((resolve) => setTimeout(resolve, delayMs));
       child.kill('SIGKILL');

@@ -10,14 +10,16 @@
  * 250 ms for disk). Under root without a writable `pids` control group, processes are only counted from outside.
  */
 
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type ListenOptions } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { edit, LIMITS, type Playground, playground, processesWith, put } from './__fixtures__/checkout.ts';
-import { detectIsolation } from './index.ts';
+import { detectIsolation, removeWorkDirectory } from './index.ts';
 
 /** In the arguments of processes a test looks for, so that another run of the tests is not taken for this one. */
 const PID = process.pid;
@@ -182,6 +184,24 @@ for i in itertools.count(): open(f"e{i}", "w").close()'`;
         } finally {
           delete process.env.LATHE_TEST_SECRET_TOKEN;
         }
+      });
+
+      it('reads what the process that started Lathe left open: it is closed', async () => {
+        const secret = join(ground.root, 'left-open');
+        await writeFile(secret, 'hunter2');
+        const file = await open(secret);
+        const owner = fileURLToPath(new URL('./__fixtures__/owner.ts', import.meta.url));
+        const args = [owner, ground.base, ground.checkout, join(ground.root, 'other-work'), 'ls -l /proc/self/fd'];
+        const stdio = Array.from(
+          { length: 42 },
+          (_, i) => (i === 41 ? file.fd : i === 1 ? 'pipe' : 'ignore') as 'pipe',
+        );
+        const child = spawn(process.execPath, args, { stdio });
+        const said = (await child.stdout!.toArray()).map(String).join('');
+        await file.close();
+        await removeWorkDirectory(join(ground.root, 'other-work'));
+        expect(said).toContain('ended with 0');
+        expect(said).not.toContain('left-open');
       });
 
       it("reads or adds keys in the user's keyrings: the kernel refuses", async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { SandboxError } from './problem.ts';
-import { removeHostileTree } from './work-directory.ts';
+import { removeCopy } from './work-directory.ts';
 
 export interface IsolationPart {
   readonly name: 'linux' | 'util-linux' | 'bubblewrap' | 'user namespaces' | 'sandbox' | 'overlay';
@@ -106,7 +106,7 @@ async function tryOverlay(directory: string): Promise<string | null> {
       'cd "$1" && mount -t overlay overlay -o userxattr,lowerdir=lower,upperdir=upper,workdir=work merged && : > merged/x';
     return await tries('unshare', ['--user', '--map-root-user', '--mount', 'sh', '-c', script, 'sh', probe]);
   } finally {
-    await removeHostileTree(probe);
+    await removeCopy(probe);
   }
 }
 

@@ -25,7 +25,7 @@ const SET_UP = `
 exec 4<"$2"
 shift 3
 mount --all --fstab fstab || exit 125
-mkdir -p scratch/tmp scratch/shm scratch/home && chmod 1777 scratch/tmp scratch/shm || exit 125
+mkdir -m 1777 scratch/tmp scratch/shm scratch/home || exit 125
 exec bwrap "$@"
 `;
 

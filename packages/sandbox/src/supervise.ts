@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { PassThrough, type Readable, type Writable } from 'node:stream';
+import { withoutInherited } from './inherited-descriptors.ts';
 import { OutputTail } from './output-tail.ts';
 import { sampleTree } from './process-tree.ts';
 import type { CommandResult, Limits } from './workspace.ts';
@@ -76,12 +77,15 @@ export function supervise(
     return promise;
   }
 
-  const child = spawn(launch.file, launch.args, {
-    cwd: launch.cwd,
-    env: launch.env,
-    detached: true,
-    stdio: [attach === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', launch.statusPipe ? 'pipe' : 'ignore'],
-  });
+  const streams = [
+    attach === undefined ? 'ignore' : 'pipe',
+    'pipe',
+    'pipe',
+    launch.statusPipe ? 'pipe' : 'ignore',
+  ] as const;
+  const child: ChildProcess = withoutInherited(streams, (stdio) =>
+    spawn(launch.file, launch.args, { cwd: launch.cwd, env: launch.env, detached: true, stdio }),
+  );
   if (child.pid !== undefined) yieldToLathe(child.pid);
 
   const end = (reason: CommandResult['ending']): void => {
@@ -167,7 +171,7 @@ export function supervise(
 /** Candidates give way to Lathe for the processor, and go first when the machine runs out of memory. */
 function yieldToLathe(pid: number): void {
   try {
-    setPriority(pid, 10);
+    setPriority(pid, Math.min(19, getPriority() + 10));
     writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
   } catch {
     // It has ended already, or this is no Linux: neither matters for what the command may do.

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { chmod, lstat, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { endOrphans } from './orphans.ts';
 import { SandboxError } from './problem.ts';
 import { removeProcessCgroup } from './process-cgroup.ts';
 
@@ -65,6 +66,7 @@ export async function removeWorkDirectory(path: string): Promise<void> {
   }
   const copies = join(path, 'copies');
   for (const name of await readdir(copies).catch(() => [])) await removeCopy(join(copies, name));
+  await endOrphans(path);
   // The marker goes last: what a crash leaves half removed can still be recognised.
   for (const name of await readdir(path)) if (name !== MARKER) await removeHostileTree(join(path, name));
   await rm(join(path, MARKER), { force: true });
@@ -74,12 +76,13 @@ export async function removeWorkDirectory(path: string): Promise<void> {
 /** Removes one copy, in which nothing runs any more. */
 export async function removeCopy(directory: string): Promise<void> {
   removeProcessCgroup(directory);
+  // The overlay's own scratch space: the kernel makes it without any permission.
+  await chmod(join(directory, 'work', 'work'), 0o700).catch(() => {});
   await removeHostileTree(directory);
 }
 
 /** Removes a tree whose contents a candidate chose: unreadable directories, paths beyond PATH_MAX. Follows no link. */
 export async function removeHostileTree(path: string): Promise<void> {
-  await chmod(join(path, 'work', 'work'), 0o700).catch(() => {});
   try {
     await rm(path, { recursive: true, force: true });
   } catch {

@@ -1,7 +1,10 @@
-/** Starts a command in a copy and says so; the test kills this process. Arguments: base, checkout, work directory, seconds to sleep. */
+/**
+ * Runs a command in a copy, in a process of its own that a test may kill or start in a special way. Arguments: base,
+ * checkout, work directory, command.
+ */
 import { createWorkspaceSource, DEFAULT_LIMITS } from '../index.ts';
 
-const [baseDirectory, checkoutDirectory, workDirectory, seconds] = process.argv.slice(2) as [string, string, string, string];
+const [baseDirectory, checkoutDirectory, workDirectory, command] = process.argv.slice(2) as [string, string, string, string];
 const source = await createWorkspaceSource({
   baseDirectory,
   checkoutDirectory,
@@ -9,6 +12,7 @@ const source = await createWorkspaceSource({
   ignoredFiles: async () => [],
 });
 const workspace = await source.open('c1');
-const running = workspace.run(`setsid sleep ${seconds} & nohup sleep ${seconds} & sleep ${seconds}`, { limits: DEFAULT_LIMITS });
 process.stdout.write('started\n');
-await running;
+const { exitCode, outputTail } = await workspace.run(command, { limits: DEFAULT_LIMITS });
+process.stdout.write(`${outputTail}ended with ${exitCode}\n`);
+await source.close();

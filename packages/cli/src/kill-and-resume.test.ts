@@ -164,9 +164,9 @@ test.skipIf(withoutIsolation !== null)(
       ).toHaveLength(1);
 
       expect(untouched()).toBe(before);
+      await runLathe(['clean'], { cwd: root, env });
       expect(processesAt(join(cacheHome, 'lathe/work')), context).toEqual([]);
       expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(cacheHome);
-      await runLathe(['clean'], { cwd: root, env });
       expect(readdirSync(join(cacheHome, 'lathe/work')), context).toEqual([]);
       for (const folder of ['tmp', 'owners', 'keep']) {
         const path = join(latheDir(root), folder);

@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
-import { chmod, lstat, mkdir, readFile, readdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { endOrphans } from './orphans.ts';
 import { endOrphans } from './orphans.ts';
 import { SandboxError } from './problem.ts';
 import { removeProcessCgroup } from './process-cgroup.ts';
@@ -67,7 +66,6 @@ export async function removeWorkDirectory(path: string): Promise<void> {
   }
   const copies = join(path, 'copies');
   for (const name of await readdir(copies).catch(() => [])) await removeCopy(join(copies, name));
-  await endOrphans(path);
   await endOrphans(await realpath(path));
   // The marker goes last: what a crash leaves half removed can still be recognised.
   for (const name of await readdir(path)) if (name !== MARKER) await removeHostileTree(join(path, name));

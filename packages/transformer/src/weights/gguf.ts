@@ -11,6 +11,7 @@
  * The file is taken for hostile: nothing it claims is allocated before it is compared with what the file can hold.
  * Only the head is read when it is opened, through a window of 1 MiB; tensors are read one at a time.
  */
+import { isUtf8 } from 'node:buffer';
 import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { BLOCK_LAYOUT, GGML_TYPE_BY_ID, type GgmlType, UNSUPPORTED_GGML_TYPE } from './ggml-types.ts';
@@ -60,7 +61,10 @@ export interface GgufFile {
 // Far above any published model, low enough that the objects made for a hostile head stay small.
 const MAX_METADATA = 65_536;
 const MAX_TENSORS = 65_536;
-const MAX_STRINGS = 2 ** 21;
+// A short string takes some 64 bytes in memory and 9 in the file: with these, strings take less than the file or 32 MiB.
+const ALWAYS_ALLOWED_STRINGS = 2 ** 19;
+const FILE_BYTES_PER_STRING = 64;
+const MAX_BOOLEANS = 2 ** 20;
 const MAX_HEAD_BYTES = 256 * 2 ** 20;
 const MAX_NAME_BYTES = 65_535;
 const MAX_DIMENSIONS = 4;
@@ -88,18 +92,18 @@ export type GgufValueType = (typeof VALUE_TYPES)[number];
 /** Reads the head in order. Every read is checked against the file's size first. */
 class Cursor {
   position = 0;
-  stringsLeft = MAX_STRINGS;
+  stringsLeft: number;
   readonly path: string;
   readonly #fd: number;
   readonly #size: number;
   #window: Buffer = Buffer.alloc(0);
   #windowStart = 0;
-  readonly #utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
   constructor(path: string, fd: number, size: number) {
     this.path = path;
     this.#fd = fd;
     this.#size = size;
+    this.stringsLeft = Math.max(ALWAYS_ALLOWED_STRINGS, Math.floor(size / FILE_BYTES_PER_STRING));
   }
 
   fail(field: string, expected: string, got: string): never {
@@ -161,12 +165,9 @@ class Cursor {
   }
 
   string(field: string, limit = MAX_HEAD_BYTES): string {
-    const bytes = this.take(this.count(`${field} length`, 1, limit), field);
-    try {
-      return this.#utf8.decode(bytes);
-    } catch {
-      return this.fail(field, 'UTF-8', `bytes ${bytes.subarray(0, 16).toString('hex')}`);
-    }
+    const bytes = this.take(this.count(field, 1, limit), field);
+    if (!isUtf8(bytes)) this.fail(field, 'UTF-8', `bytes ${bytes.subarray(0, 16).toString('hex')}`);
+    return bytes.toString('utf8');
   }
 
   valueType(field: string): GgufValueType {
@@ -227,13 +228,13 @@ class Cursor {
         const length = this.count(lengthField, 8, this.stringsLeft);
         this.stringsLeft -= length;
         const strings: string[] = [];
-        for (let i = 0; i < length; i++) strings.push(this.string(`${field}[${i}]`));
+        for (let i = 0; i < length; i++) strings.push(this.string(field));
         return strings;
       }
       case 'bool': {
-        const length = this.count(lengthField, 1, MAX_STRINGS);
+        const length = this.count(lengthField, 1, MAX_BOOLEANS);
         const booleans: boolean[] = [];
-        for (let i = 0; i < length; i++) booleans.push(this.boolean(`${field}[${i}]`));
+        for (let i = 0; i < length; i++) booleans.push(this.boolean(field));
         return booleans;
       }
       default: {

@@ -186,9 +186,12 @@ describe('parameters a server does not take', () => {
     const { server, maker } = await open((request, response) =>
       request.body[name] === undefined ? answer(request, response, () => ANSWER) : refuse(response, 400, error),
     );
-    const { proposals } = await collect(maker.make(holeRequest({ n: 1, temperature: 0.5 })));
+    const { proposals, news } = await collect(maker.make(holeRequest({ n: 1, temperature: 0.5 })));
     expect(proposals[0]!.outcome).toBe('made');
     expect(server.requests).toHaveLength(2);
+    expect(news).toContainEqual(
+      expect.objectContaining({ detail: `openai:tiny takes other settings than ${name}: asked anew` }),
+    );
     if (name === 'max_tokens') expect(server.requests[1]!.body.max_completion_tokens).toBe(8192);
   });
 

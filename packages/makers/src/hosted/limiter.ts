@@ -133,7 +133,8 @@ export class RequestLimiter {
     }
     if (isNewWave || retryAfterMs !== null) {
       const bound = Math.min(this.#maxDelayMs, this.#baseDelayMs * 2 ** (this.#wavesInARow - 1));
-      const asked = Math.min(retryAfterMs ?? 0, this.#maxRetryAfterMs);
+      // A wait too long to be waited for: the others are to learn of it soon.
+      const asked = retryAfterMs === null || retryAfterMs > this.#maxRetryAfterMs ? 0 : retryAfterMs;
       this.#closedUntilMs = Math.max(this.#closedUntilMs, this.#clock.nowMs() + asked + this.#random() * bound);
     }
     this.#queue.pause();

@@ -193,7 +193,14 @@ export class HostedMaking {
         return { done: { kind: 'failed', outcome: 'timed-out', reason } };
       }
       const failure = failureOf(error, endpoint, sent, limiter.clock.nowMs());
-      return this.#after(failure, purse, tries);
+      const attempt = this.#after(failure, purse, tries);
+      if (failure.kind === 'parameter' && 'done' in attempt && attempt.done.kind === 'anew') {
+        const how = failure.isTooLarge
+          ? `${abilities.maxOutputTokens} tokens an answer`
+          : `other settings than ${failure.parameter}`;
+        this.#tell({ type: 'phase', indices, phase: 'waiting', detail: `${endpoint.model} takes ${how}: asked anew` });
+      }
+      return attempt;
     } finally {
       silence.end();
     }

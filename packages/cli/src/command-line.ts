@@ -184,6 +184,56 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       end(await audit(path, options, terminal));
     });
 
+  program.commandsGroup("A model of one's own code:");
+  program
+    .command('train')
+    .summary('train a transformer from scratch on your own code')
+    .description(
+      'Train a transformer from scratch on the files of repositories and folders. Generated, vendored, duplicate and\n' +
+        'secret-bearing files are left out; the latest tenth is kept for validation. Stopped at any moment, the same\n' +
+        'command goes on from the last save.',
+    )
+    .argument('<path...>', 'repositories, folders or files to learn from')
+    .requiredOption('--out <dir>', 'folder for checkpoints, tokenizer, model and loss curves')
+    .addOption(new Option('--preset <name>', 'the block').choices(['llama', 'vaswani-2017']).default('llama'))
+    .addOption(new Option('--layers <count>', 'blocks').argParser(wholeNumber(1, 256)).default(4))
+    .addOption(new Option('--heads <count>', 'attention heads').argParser(wholeNumber(1, 256)).default(4))
+    .addOption(new Option('--width <size>', 'embedding size').argParser(wholeNumber(2, 16_384)).default(128))
+    .addOption(new Option('--block <tokens>', 'tokens seen at once').argParser(wholeNumber(2, 8192)).default(128))
+    .addOption(
+      new Option('--vocab <tokens>', 'size of the vocabulary').argParser(wholeNumber(257, 200_000)).default(2048),
+    )
+    .addOption(new Option('--batch <count>', 'sequences a step').argParser(wholeNumber(1, 4096)).default(16))
+    .addOption(new Option('--iterations <count>', 'steps').argParser(wholeNumber(1, 10_000_000)).default(2000))
+    .addOption(new Option('--rate <lr>', 'highest learning rate').argParser(decimal(1e-9, 10)).default(1e-3))
+    .addOption(new Option('--dropout <share>', 'share of activations dropped').argParser(decimal(0, 0.99)).default(0))
+    .addOption(
+      new Option('--patience <count>', 'stop after so many validations without gain; 0: never')
+        .argParser(wholeNumber(0, 1000))
+        .default(0),
+    )
+    .addOption(
+      new Option('--seed <s>', 'the same seed gives the same model').argParser(wholeNumber(0, 2 ** 31 - 1)).default(1),
+    )
+    .addOption(new Option('--threads <count>', 'threads (default: the number of cores)').argParser(wholeNumber(1, 256)))
+    .option('--language <name...>', 'only these languages, e.g. TypeScript (default: all code)')
+    .option('--json', 'print JSON')
+    .action(async (paths: string[], options) => {
+      const { train } = await import('./commands/train.ts');
+      end(await train(paths, options, terminal));
+    });
+  program
+    .command('score')
+    .summary('how much files read like what a model has learned')
+    .argument('<file...>')
+    .requiredOption('--model <dir>', 'folder of `lathe train`, a .gguf file, or a catalogue name')
+    .option('--html <file>', 'write the files with their heat as one HTML page as well')
+    .option('--json', 'print JSON')
+    .action(async (files: string[], options) => {
+      const { score } = await import('./commands/score.ts');
+      end(await score(files, options, terminal));
+    });
+
   program.commandsGroup('Look after:');
   program
     .command('clean')

@@ -7,4 +7,5 @@ export {
   type DataCard,
   FILTERS,
 } from './curate.ts';
+export { type LossCurves, lossPage, scorePage } from './pages.ts';
 export { type FileScore, type LineScore, scoreFile } from './score.ts';

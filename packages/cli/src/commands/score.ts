@@ -1,0 +1,91 @@
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type FileScore, scoreFile, scorePage } from '@lathe/house';
+import { resolveModel } from '@lathe/makers';
+import { LatheError } from '@lathe/protocol';
+import { openModel } from '@lathe/transformer';
+import { EXIT, type ExitStatus } from '../exit-status.ts';
+import { openDisplay } from '../make/open-display.ts';
+import { plainLine } from '../plain-text.ts';
+import { drawTable } from '../table.ts';
+import { type Output, type Terminal, writeJson } from '../terminal.ts';
+
+export interface ScoreFlags {
+  readonly model: string;
+  readonly html?: string;
+  readonly json?: boolean;
+}
+
+/** Lines shown of each file: those the model expected least. */
+const SHOWN_LINES = 5;
+
+export async function score(paths: readonly string[], flags: ScoreFlags, terminal: Terminal): Promise<ExitStatus> {
+  const display = await openDisplay(terminal.err);
+  try {
+    display.doing(`loading ${plainLine(flags.model)}`);
+    const model = await openModel(await modelPath(flags.model, terminal), { precision: 'f32' });
+    const scored: { score: FileScore; text: string }[] = [];
+    try {
+      for (const path of paths) {
+        display.doing(`reading ${plainLine(path)}`);
+        const text = await readFile(resolve(terminal.cwd, path), 'utf8').catch((cause: unknown) => {
+          throw new LatheError(
+            'LATHE_NOT_FOUND_FILE',
+            `${path} could not be read: ${cause instanceof Error ? cause.message : cause}`,
+            { cause },
+          );
+        });
+        scored.push({ score: await scoreFile(model, path, text), text });
+      }
+    } finally {
+      await model.close();
+    }
+    display.close();
+    if (flags.html !== undefined) await writeFile(resolve(terminal.cwd, flags.html), scorePage(flags.model, scored));
+    if (flags.json === true) writeJson(terminal.out, { schemaVersion: 1, files: scored.map((file) => file.score) });
+    else for (const file of scored) terminal.out.write(`${inWords(file, terminal.out).join('\n')}\n\n`);
+    return EXIT.done;
+  } finally {
+    display.close();
+  }
+}
+
+/** A catalogue name, a .gguf file, or a folder that `lathe train` has written. */
+async function modelPath(name: string, { cwd, env }: Terminal): Promise<string> {
+  const path = resolve(cwd, name);
+  const state = await stat(path).catch(() => null);
+  if (state?.isDirectory()) return join(path, 'model.gguf');
+  if (state?.isFile()) return path;
+  return resolveModel(name, { env });
+}
+
+/** Shades from quiet to loud, one a quarter of the hottest line's bits. */
+const SHADES = [' ', '░', '▒', '▓', '█'];
+
+function inWords(
+  { score: file, text }: { score: FileScore; text: string },
+  { colors, columns: width }: Output,
+): string[] {
+  const source = text.split('\n');
+  const hottest = Math.max(1, ...file.lines.map(({ bits }) => bits));
+  const shown = [...file.lines].sort((a, b) => b.bits - a.bits).slice(0, SHOWN_LINES);
+  const rows = shown.map(({ line, bits }) => [
+    SHADES[Math.round((bits / hottest) * (SHADES.length - 1))]!,
+    String(line),
+    bits.toFixed(1),
+    plainLine(source[line - 1]?.trim() ?? ''),
+  ]);
+  return [
+    `${colors.bold(plainLine(file.path))}  ${file.bitsPerToken.toFixed(2)} bits a token, ${file.bitsPerByte.toFixed(2)} a byte`,
+    ...drawTable(
+      [
+        { header: '' },
+        { header: 'line', align: 'right' },
+        { header: 'bits', align: 'right' },
+        { header: 'least expected', flexible: true },
+      ],
+      rows,
+      { width, colors },
+    ),
+  ];
+}

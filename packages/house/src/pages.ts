@@ -1,0 +1,88 @@
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+import type { FileScore } from './score.ts';
+
+const STYLE = `
+:root { --ground: #fbfaf8; --text: #22242a; --quiet: #666a73; --rule: #e3e1dc; --one: #a1481a; --two: #2f6c8f; --heat: 161, 72, 26; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #17181b; --text: #e4e3df; --quiet: #9a9da5; --rule: #34363b; --one: #e8935f; --two: #6fb2d6; --heat: 232, 147, 95; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; overflow-wrap: anywhere; }
+.quiet { color: var(--quiet); font-size: .92rem; }
+svg { width: 100%; height: auto; color: var(--text); }
+.scroll { overflow-x: auto; border: 1px solid var(--rule); border-radius: .4rem; }
+ol { margin: 0; padding: .4rem 0; font: .82rem/1.55 ui-monospace, monospace; list-style: none; counter-reset: line; min-width: max-content; }
+li { counter-increment: line; white-space: pre; padding-right: 1rem; }
+li::before { content: counter(line); display: inline-block; width: 3.5rem; padding-right: 1rem; text-align: right; color: var(--quiet); user-select: none; }
+`;
+
+function page(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body><main>${body}</main></body></html>
+`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
+}
+
+export interface LossCurves {
+  readonly title: string;
+  /** `[step, nats a token]` */
+  readonly training: readonly (readonly [number, number])[];
+  readonly validation: readonly (readonly [number, number])[];
+}
+
+/** Training and validation loss over steps, as one page without scripts. */
+export function lossPage({ title, training, validation }: LossCurves): string {
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const rows = (pairs: LossCurves['training']) => pairs.map(([step, loss]) => ({ step, loss }));
+  const svg = Plot.plot({
+    // linkedom's document has what Plot calls; its type is not the browser's.
+    document: document as unknown as Plot.PlotOptions['document'],
+    width: 720,
+    height: 320,
+    marginLeft: 48,
+    style: { background: 'transparent', fontSize: '13px' },
+    x: { label: 'step' },
+    y: { label: 'nats a token', grid: true },
+    marks: [
+      Plot.lineY(rows(training), { x: 'step', y: 'loss', stroke: 'var(--two)', strokeOpacity: 0.7 }),
+      Plot.lineY(rows(validation), { x: 'step', y: 'loss', stroke: 'var(--one)', strokeWidth: 2, marker: 'circle' }),
+    ],
+  });
+  svg.removeAttribute('width');
+  svg.removeAttribute('height');
+  const best = validation.reduce<readonly [number, number] | null>(
+    (low, point) => (low === null || point[1] < low[1] ? point : low),
+    null,
+  );
+  return page(
+    title,
+    `<h1>${escapeHtml(title)}</h1><p class="quiet">Blue: training, mean of ten steps. Brown: validation${best ? `, best ${best[1].toFixed(4)} at step ${best[0]}` : ''}.</p>${svg.outerHTML}`,
+  );
+}
+
+/** Bits at which a line's background is fullest. */
+const HOTTEST_BITS = 60;
+
+/** The files with each line's background as strong as the line is surprising. */
+export function scorePage(model: string, files: readonly { score: FileScore; text: string }[]): string {
+  const sections = files.map(({ score, text }) => {
+    const source = text.split('\n');
+    const lines = score.lines.map(
+      ({ line, bits }) =>
+        `<li style="background:rgba(var(--heat), ${Math.min(0.55, (0.55 * bits) / HOTTEST_BITS).toFixed(3)})" title="${bits.toFixed(1)} bits">${escapeHtml(source[line - 1] ?? '') || ' '}</li>`,
+    );
+    return `<h2>${escapeHtml(score.path)}</h2><p class="quiet">${score.bitsPerToken.toFixed(2)} bits a token, ${score.bitsPerByte.toFixed(2)} a byte, ${score.tokens} tokens</p><div class="scroll"><ol>${lines.join('')}</ol></div>`;
+  });
+  return page(
+    `How files read to ${model}`,
+    `<h1>How files read to ${escapeHtml(model)}</h1><p class="quiet">The stronger the colour, the less the model expected the line.</p>${sections.join('')}`,
+  );
+}

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createWorkDirectory, listWorkDirectories, removeWorkDirectory } from '@lathe/sandbox';
 import { WORK_ROOT } from './places.ts';
@@ -27,6 +27,17 @@ export async function listRunDirectories(): Promise<RunDirectory[]> {
   return Promise.all(
     directories.map(async ({ path }) => ({ path, runId: basename(path), latheDir: await repositoryOf(path) })),
   );
+}
+
+/** Empty directories that have no marker yet: their process was killed, or is about to write it. */
+export async function listUnmarkedDirectories(): Promise<{ path: string; runId: string }[]> {
+  const found: { path: string; runId: string }[] = [];
+  for (const runId of await readdir(WORK_ROOT).catch(() => [])) {
+    const path = join(WORK_ROOT, runId);
+    const inside = await readdir(path).catch(() => null);
+    if (inside?.length === 0) found.push({ path, runId });
+  }
+  return found;
 }
 
 async function repositoryOf(path: string): Promise<string | null> {

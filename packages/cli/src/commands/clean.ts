@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeWorkDirectory } from '@lathe/sandbox';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
@@ -6,7 +6,7 @@ import { plural } from '../format.ts';
 import { type OpenRuns, withRuns } from '../open-runs.ts';
 import { livingOwner } from '../run-owner.ts';
 import { type Terminal, writeJson } from '../terminal.ts';
-import { listRunDirectories } from '../work-directories.ts';
+import { listRunDirectories, listUnmarkedDirectories } from '../work-directories.ts';
 
 interface Removal {
   readonly what: string;
@@ -27,7 +27,7 @@ interface Survey {
 
 export function clean({ dryRun, json }: { dryRun?: boolean; json?: boolean }, terminal: Terminal): Promise<ExitStatus> {
   return withRuns(terminal.cwd, async (open) => {
-    const { removals, left } = merge([await copies(), await owners(open), await runs(open), await temporary(open)]);
+    const { removals, left } = merge([await copies(open), await owners(open), await runs(open), await temporary(open)]);
     if (dryRun !== true) for (const removal of removals) await removal.remove();
     const removed = removals.map(({ what, why }) => ({ what, why }));
     if (json === true) {
@@ -49,18 +49,33 @@ function merge(surveys: readonly Survey[]): Survey {
   return { removals: surveys.flatMap(({ removals }) => removals), left: surveys.flatMap(({ left }) => left) };
 }
 
-/** Copies of candidates, of every repository: each candidate is a commit before it is copied, so nothing is in them alone. */
-async function copies(): Promise<Survey> {
+/**
+ * Copies of candidates, of every repository: each candidate is a commit before it is copied, so nothing is in them alone.
+ * A process that was killed while it made the directory did not come to say whose run it is; its note of being at work
+ * on the run, which it leaves first, tells.
+ */
+async function copies({ repository: { location } }: OpenRuns): Promise<Survey> {
   const survey: Survey = { removals: [], left: [] };
+  const ours = new Set(await readdir(join(location.latheDir, 'owners')).catch(() => []));
+  const ownerOf = (runId: string, latheDir: string | null) =>
+    latheDir === null && !ours.has(runId) ? null : livingOwner(runId, latheDir ?? location.latheDir);
   for (const { path, runId, latheDir } of await listRunDirectories()) {
-    const owner = latheDir === null ? null : await livingOwner(runId, latheDir);
+    const owner = await ownerOf(runId, latheDir);
     if (owner !== null) survey.left.push({ what: path, why: `process ${owner} is at work on run ${runId}` });
-    else if (latheDir === null)
+    else if (latheDir === null && !ours.has(runId))
       survey.left.push({ what: path, why: 'it does not say whose run it is; remove it by hand' });
     else {
       const why = `copies of run ${runId}, whose process is gone`;
       survey.removals.push({ what: path, why, remove: () => removeWorkDirectory(path) });
     }
+  }
+  for (const { path, runId } of await listUnmarkedDirectories()) {
+    if (!ours.has(runId) || (await ownerOf(runId, null)) !== null) continue;
+    survey.removals.push({
+      what: path,
+      why: `empty, of run ${runId}, whose process is gone`,
+      remove: () => rmdir(path),
+    });
   }
   return survey;
 }

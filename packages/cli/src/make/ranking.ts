@@ -1,4 +1,5 @@
 import type { Candidate, RunDocument } from '@lathe/protocol';
+import cliTruncate from 'cli-truncate';
 import wrapAnsi from 'wrap-ansi';
 import { formatCount, formatDiff, formatDuration, formatStatus, formatUsd, plural } from '../format.ts';
 import { plainLine } from '../plain-text.ts';
@@ -41,14 +42,25 @@ export function drawRanking(run: RunDocument, { width, colors }: { width: number
     ]),
     { width, colors },
   );
-  const indent = ' '.repeat(11);
-  const withReasons = lines.flatMap((line, place) => {
-    const text = places[place]!.reasons.map(plainLine).filter(Boolean).join(' · ');
-    const wrapped = text === '' ? [] : wrapAnsi(text, Math.max(20, width - indent.length), { hard: true }).split('\n');
-    return [line, ...wrapped.map((part) => `${indent}${colors.dim(part)}`)];
-  });
+  const withReasons = lines.flatMap((line, place) => [
+    line,
+    ...reasonLines(places[place]!, width - INDENT.length).map((part) => `${INDENT}${colors.dim(part)}`),
+  ]);
   const table = places.length === 0 ? ['  No candidate could be ranked.'] : [header, ...withReasons];
   return [...table, ...unranked(run, { width, colors }), '', ...summary(run).map((line) => `  ${line}`)].join('\n');
+}
+
+/** Below the column of the results. */
+const INDENT = ' '.repeat(11);
+
+/** Why a candidate stands where it does: in full where it passed, what went wrong on one line where it did not. */
+function reasonLines(
+  { candidate, reasons }: { candidate: Candidate; reasons: readonly string[] },
+  width: number,
+): string[] {
+  if (candidate.status !== 'passed') return [cliTruncate(plainLine(candidate.reason ?? reasons[0] ?? ''), width)];
+  const text = reasons.map(plainLine).filter(Boolean).join(' · ');
+  return text === '' ? [] : wrapAnsi(text, Math.max(20, width), { hard: true }).split('\n');
 }
 
 /** Candidates with no place of their own: the same code as a ranked one, or nothing usable. */

@@ -1,4 +1,4 @@
-import type { MakeRequest, MakerNews, Proposal, Reservation } from '@lathe/protocol';
+import type { MakeRequest, MakerNews, Proposal } from '@lathe/protocol';
 import { streamNews } from '../news-stream.ts';
 import type { PreparedTask } from '../prepared-task.ts';
 import type { Abilities } from './abilities.ts';
@@ -8,6 +8,8 @@ import { type Failure, failureOf, type Parameter, unreachable } from './failure.
 import type { Attempt, RequestLimiter } from './limiter.ts';
 import type { Usage } from './prices.ts';
 import { proposalsOf, unmade } from './proposals.ts';
+import { Purse } from './purse.ts';
+import { Silence } from './silence.ts';
 import { atMostTokens } from './tokens.ts';
 
 /** Attempts before an endpoint that never answered counts as unreachable. */
@@ -285,62 +287,5 @@ export class HostedMaking {
 
   #propose(proposals: readonly Proposal[]): void {
     for (const proposal of proposals) this.#tell({ type: 'proposal', proposal });
-  }
-}
-
-/** The money of one request, over all its attempts. */
-class Purse {
-  readonly maximumUsd: number;
-  #reservation: Reservation | null;
-  #lostUsd = 0;
-
-  constructor(reservation: Reservation, maximumUsd: number) {
-    this.#reservation = reservation;
-    this.maximumUsd = maximumUsd;
-  }
-
-  /** Sets money aside again after an attempt that may have cost it. */
-  refill(budget: MakeRequest['budget']): boolean {
-    this.#reservation ??= budget.reserve(this.maximumUsd);
-    return this.#reservation !== null;
-  }
-
-  settle(actualUsd: number): number {
-    this.#reservation?.settle(actualUsd);
-    this.#reservation = null;
-    return actualUsd;
-  }
-
-  /** Nobody knows what the attempt cost: all of it counts as spent. */
-  lose(): void {
-    this.#lostUsd += this.settle(this.maximumUsd);
-  }
-
-  takeLostUsd(): number {
-    const lostUsd = this.#lostUsd;
-    this.#lostUsd = 0;
-    return lostUsd;
-  }
-}
-
-/** Aborts when nothing was heard for a while. */
-class Silence {
-  readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
-
-  constructor(limitMs: number) {
-    this.#timer = setTimeout(() => this.#controller.abort(new Error('silence')), limitMs);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  broken(): void {
-    this.#timer.refresh();
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
   }
 }

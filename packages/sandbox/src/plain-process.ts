@@ -42,7 +42,7 @@ function plainLaunch(
     args: limited.slice(1),
     cwd: root,
     env: { ...environment, [MARK]: directory },
-    statusPipe: false,
+    namespace: false,
   };
 }
 

@@ -10,7 +10,7 @@ export interface Runner {
   prepare(copy: Copy, command: string, limits: Limits, apart: boolean): Promise<PreparedCommand>;
 }
 
-export interface PreparedCommand extends Pick<Supervision, 'kill' | 'ended' | 'sweep'> {
+export interface PreparedCommand extends Pick<Supervision, 'kill' | 'sweep'> {
   readonly launch: Launch;
   /** False where the way itself failed before the command began; `status` is what came over descriptor 3. */
   readonly ran: (status: string) => boolean;

@@ -1,32 +1,30 @@
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
-import { SandboxError } from './problem.ts';
 import { childPids } from './process-tree.ts';
 import type { Launch } from './supervise.ts';
 
-/** A process in an uninterruptible state (a dead network file system) can take this long and longer. */
-const NAMESPACE_END_MS = 30_000;
-
 /**
- * Run as the user that is root in a new user namespace, with a mount namespace of its own, in the copy's directory:
+ * Run by the first process of a PID namespace, as root of a user namespace, with a mount namespace of its own, in the copy's
+ * directory. When this shell ends, for whatever reason, the kernel kills every process in the namespace and takes down
+ * every mount (pid_namespaces(7), mount_namespaces(7)).
  *
- * 1. `setpriv` has asked the kernel to kill this process when its parent ends. If the parent ended before that, `$PPID`
- *    is no longer Lathe: then nothing is started.
- * 2. Mount what the table says.
- * 3. Become bubblewrap, which asks for the same again (`--die-with-parent`). No process in this chain is ever without
- *    its rope, so kill -9 of Lathe leaves nothing behind; mounts go with the last process of the namespace.
+ * Descriptor 4 is a pipe that Lathe alone holds and never writes to: that `read` comes back means that Lathe is gone, and
+ * nothing may go on. Killing goes on as well, because what is killed may be about to start the next step. This rope
+ * is tied before anything else and has no gap, unlike asking the kernel to be killed with the parent (as bubblewrap
+ * does), which is too late where the parent ends first: seen once in some hundred kills.
  *
- * Arguments: Lathe's process id, the file for descriptor 4 (the seccomp filter), `apart` or `together`, then bwrap's own.
+ * Arguments: the file for descriptor 5 (the seccomp filter), `apart` or `together`, then bwrap's own.
  */
 const SET_UP = `
-[ "$PPID" = "$1" ] || exit 125
-[ "$3" = apart ] || exec 2>&1
-exec 4<"$2"
-shift 3
+{ read -r _ <&4; while :; do kill -9 -1; done; } 3>&- &
+exec 4<&-
+[ "$2" = apart ] || exec 2>&1
+exec 5<"$1"
+shift 2
 mount --all --fstab fstab || exit 125
 mkdir -m 1777 scratch/tmp scratch/shm scratch/home || exit 125
-exec bwrap "$@"
+bwrap "$@" <&0 &
+exec 3>&- 5<&-
+wait $!
 `;
 
 export interface SandboxLaunchOptions {
@@ -40,24 +38,24 @@ export function sandboxLaunch(
   bwrapArguments: readonly string[],
   { apart, seccompFile }: SandboxLaunchOptions,
 ): Launch {
-  const seccomp = seccompFile === null ? [] : ['--seccomp', '4'];
-  const set = [String(process.pid), seccompFile ?? '/dev/null', apart ? 'apart' : 'together'];
+  const seccomp = seccompFile === null ? [] : ['--seccomp', '5'];
   return {
     file: 'unshare',
     args: [
-      ...['--user', '--map-root-user', '--mount', '--propagation', 'private', '--'],
-      ...['setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', SET_UP, 'sh', ...set, ...seccomp, ...bwrapArguments],
+      ...['--user', '--map-root-user', '--mount', '--propagation', 'private', '--pid', '--fork', '--mount-proc', '--'],
+      ...['sh', '-c', SET_UP, 'sh', seccompFile ?? '/dev/null', apart ? 'apart' : 'together'],
+      ...[...seccomp, ...bwrapArguments],
     ],
     cwd: copyDirectory,
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C' },
-    statusPipe: true,
+    namespace: true,
   };
 }
 
 /**
- * Kills the first process of the PID namespace, the only child of bubblewrap's monitor: the kernel then kills every
- * process in the namespace before that one counts as dead. Before the
- * namespace exists there is only the set-up process itself.
+ * Kills the first process of the outer PID namespace, the only child of unshare(1): the kernel kills every other process in it before
+ * that one counts as dead, so that unshare's own exit means that nothing is left. Before there is a namespace there is
+ * only unshare.
  */
 export function killNamespace(child: ChildProcess): void {
   const first = childPids(child.pid!);
@@ -71,37 +69,7 @@ export function killNamespace(child: ChildProcess): void {
   }
 }
 
-/**
- * Resolves when the namespace is empty. Bubblewrap's monitor ends as soon as it knows the command's exit status, which may be before the
- * kernel has killed what the command left behind; the namespace's first process is a zombie or gone only after that
- * (pid_namespaces(7)). Its id is in the status lines.
- */
-export async function namespaceEnded(status: string): Promise<void> {
-  const first = /"child-pid":\s*(\d+)/.exec(status)?.[1];
-  if (first === undefined) return;
-  const deadlineMs = performance.now() + NAMESPACE_END_MS;
-  while (isAlive(first)) {
-    if (performance.now() > deadlineMs) {
-      throw new SandboxError(
-        'LATHE_SANDBOX_SETUP',
-        `the kernel has not ended process ${first} within ${NAMESPACE_END_MS / 1000} s`,
-      );
-    }
-    await setTimeout(1);
-  }
-}
-
-function isAlive(pid: string): boolean {
-  try {
-    // "1234 (name) S …": the name may hold anything, so the state is what follows the last parenthesis.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return !/^ [ZX] /.test(stat.slice(stat.lastIndexOf(')') + 1));
-  } catch {
-    return false;
-  }
-}
-
-/** Bubblewrap writes its child's exit status to descriptor 3: without it the command never ran. */
+/** Bubblewrap writes its command's exit status to descriptor 3: without it the command never ran. */
 export function commandRan(status: string): boolean {
   return status.includes('"exit-code"');
 }

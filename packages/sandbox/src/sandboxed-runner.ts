@@ -3,7 +3,7 @@ import { bubblewrapArguments } from './bubblewrap.ts';
 import { SCRATCH } from './overlay.ts';
 import { withProcessCgroup } from './process-cgroup.ts';
 import type { Runner } from './runner.ts';
-import { commandRan, killNamespace, namespaceEnded, sandboxLaunch } from './sandbox-launch.ts';
+import { commandRan, killNamespace, sandboxLaunch } from './sandbox-launch.ts';
 import type { Toolchains } from './toolchains.ts';
 
 export interface SandboxSetting {
@@ -34,7 +34,6 @@ export function sandboxedRunner(setting: SandboxSetting): Runner {
         launch: withProcessCgroup(launch, copy.directory, limits),
         ran: commandRan,
         kill: killNamespace,
-        ended: namespaceEnded,
       };
     },
   };

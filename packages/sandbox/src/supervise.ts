@@ -22,8 +22,8 @@ export interface Launch {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Descriptor 3 carries bubblewrap's JSON status lines. */
-  readonly statusPipe: boolean;
+  /** Descriptor 3 carries bubblewrap's JSON status lines; 4 is a pipe whose end means that Lathe is gone. */
+  readonly namespace: boolean;
 }
 
 export interface Supervision {
@@ -33,8 +33,6 @@ export interface Supervision {
   readonly diskUsage: () => Promise<number>;
   /** Ends a command that is still running, and everything it started. */
   readonly kill: (child: ChildProcess) => void;
-  /** Awaited when the command has ended: resolves when nothing of it is left. `status`: the lines of descriptor 3. */
-  readonly ended?: (status: string) => Promise<void>;
   /** Ends what the command left behind. Not needed where a PID namespace ends with it. */
   readonly sweep?: () => void;
 }
@@ -54,7 +52,7 @@ export type Attach = (streams: { readonly stdin: Writable; readonly stdout: Read
  */
 export function supervise(
   launch: Launch,
-  { limits, signal, diskUsage, kill, ended, sweep }: Supervision,
+  { limits, signal, diskUsage, kill, sweep }: Supervision,
   attach?: Attach,
 ): Promise<Supervised> {
   const { promise, resolve, reject } = Promise.withResolvers<Supervised>();
@@ -77,12 +75,8 @@ export function supervise(
     return promise;
   }
 
-  const streams = [
-    attach === undefined ? 'ignore' : 'pipe',
-    'pipe',
-    'pipe',
-    launch.statusPipe ? 'pipe' : 'ignore',
-  ] as const;
+  const own = launch.namespace ? (['pipe', 'pipe'] as const) : [];
+  const streams = [attach === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...own] as const;
   const child: ChildProcess = withoutInherited(streams, (stdio) =>
     spawn(launch.file, launch.args, { cwd: launch.cwd, env: launch.env, detached: true, stdio }),
   );
@@ -138,7 +132,7 @@ export function supervise(
     child.stdin!.on('error', () => {});
     attach({ stdin: child.stdin!, stdout });
   }
-  (child.stdio[3] as Readable | null)?.setEncoding('utf8').on('data', (text: string) => {
+  (child.stdio[3] as Readable | undefined)?.setEncoding('utf8').on('data', (text: string) => {
     status += text;
   });
 
@@ -153,13 +147,14 @@ export function supervise(
   });
   child.once('exit', () => {
     exited = true;
+    // Where somebody else has killed unshare, this ends what it was there for.
+    child.stdio[4]?.destroy();
     sweep?.();
   });
   child.once('close', (code, signalName) => {
     const durationMs = performance.now() - startedAtMs;
     settle();
     void (async () => {
-      await ended?.(status);
       if (ending === 'exited' && (await diskUsage()) > limits.diskBytes) ending = 'disk';
       const exitCode = ending === 'exited' ? (code ?? 128 + signalNumber(signalName)) : null;
       resolve({ status, result: { ending, exitCode, durationMs, outputTail: tail.text(), peakMemoryBytes } });

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { chmod, lstat, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { endOrphans } from './orphans.ts';
 import { SandboxError } from './problem.ts';
 import { removeProcessCgroup } from './process-cgroup.ts';
 
@@ -66,7 +65,6 @@ export async function removeWorkDirectory(path: string): Promise<void> {
   }
   const copies = join(path, 'copies');
   for (const name of await readdir(copies).catch(() => [])) await removeCopy(join(copies, name));
-  await endOrphans(await realpath(path));
   // The marker goes last: what a crash leaves half removed can still be recognised.
   for (const name of await readdir(path)) if (name !== MARKER) await removeHostileTree(join(path, name));
   await rm(join(path, MARKER), { force: true });

@@ -1,4 +1,4 @@
-import type { Finding, Gate, GateRequest, GateResult, NotLookedFor, Tree, WorkspaceSource } from '@lathe/protocol';
+import type { Finding, Gate, GateRequest, GateResult, NotLookedFor, Tree, Workspace } from '@lathe/protocol';
 import { atLeast, type GateConfig, readGateConfig } from './config.ts';
 import { dependencyFindings } from './dependencies/findings.ts';
 import { differenceOfFindings } from './difference.ts';
@@ -22,7 +22,7 @@ export interface GateOptions {
   /** Instead of the base's own `.lathe/gates.yml`. */
   readonly config?: GateConfig;
   /** Copies of the base: changed functions of known shape are attacked by running them there. Without, nothing runs. */
-  readonly workspaces?: Pick<WorkspaceSource, 'open'>;
+  readonly workspaces?: { open(id: string): Promise<Pick<Workspace, 'write' | 'run' | 'close'>> };
 }
 
 /** What is known of a base, kept for all candidates of a run. */

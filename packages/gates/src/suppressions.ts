@@ -24,15 +24,11 @@ export function suppressionsIn(text: string): Suppressions {
     byLine.set(line, [...(byLine.get(line) ?? []), suppression]);
   };
   text.split('\n').forEach((source, index) => {
-    const own = /(?:\/\/|#|\/\*|<!--|\*)\s*lathe-ignore\s+([\w/*, .-]+?)\s+--\s*(\S.*?)\s*(?:\*\/|-->)?\s*$/.exec(
-      source,
-    );
-    if (own) {
-      const rules = own[1]!
-        .split(',')
-        .map((rule) => rule.trim())
-        .filter(Boolean);
-      add(COMMENT_ONLY.test(source) ? index + 2 : index + 1, { by: 'lathe-ignore', rules, reason: own[2]! });
+    const comment = /(?:\/\/|#|\/\*|<!--|\*)[ \t]*lathe-ignore[ \t](.+)$/.exec(source)?.[1];
+    const [names, reason] = comment?.replace(/(\*\/|-->)\s*$/, '').split(' -- ', 2) ?? [];
+    if (names && reason?.trim()) {
+      const rules = names.split(',').map((rule) => rule.trim());
+      add(COMMENT_ONLY.test(source) ? index + 2 : index + 1, { by: 'lathe-ignore', rules, reason: reason.trim() });
     }
     const noqa = /#\s*noqa(?:\s*:\s*([A-Z]+\d+(?:[\s,]+[A-Z]+\d+)*))?/i.exec(source);
     if (noqa) add(index + 1, { by: 'noqa', rules: noqa[1]?.split(/[\s,]+/) ?? [], reason: null });
@@ -52,7 +48,7 @@ export function suppressionOf(finding: RawFinding, scanner: string, suppressions
         return one;
     } else if (one.by === 'nosec') {
       if (finding.kind === 'security') return one;
-    } else if (one.rules.some((rule) => finding.rule === rule || finding.rule.split('/')[1] === rule)) return one;
+    } else if (one.rules.some((rule) => finding.rule === rule || finding.rule.endsWith(`/${rule}`))) return one;
   }
   return null;
 }

@@ -116,7 +116,7 @@ export function longestOutput(format: string): number | null {
   let bytes = 1;
   for (const part of format.match(/%[^a-zA-Z%]*[hljztL]*[a-zA-Z%]|\\.|[^%]/g) ?? []) {
     if (!part.startsWith('%')) bytes += 1;
-    else if (/^%[-+ #0]*\d*s$/.test(part)) return Number.POSITIVE_INFINITY;
+    else if (/^%[-+ #]*\d*s$/.test(part)) return Number.POSITIVE_INFINITY;
     else {
       const width = LONGEST.find(([pattern]) => pattern.test(part));
       if (!width) return null;
@@ -203,5 +203,5 @@ export function constantBytes(expression: string): number | null {
   for (const term of numeric.replace(/[()\s]/g, '').split('+')) {
     total += term.split('*').reduce((product, factor) => product * Number(factor), 1);
   }
-  return /\(.*\+.*\)/.test(numeric) && numeric.includes('*') ? null : total;
+  return /\([^()]*\+/.test(numeric) && numeric.includes('*') ? null : total;
 }

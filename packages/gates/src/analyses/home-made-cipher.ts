@@ -23,7 +23,7 @@ const LIBRARY =
 
 /** Arithmetic on characters and bytes, or a table from letter to letter. */
 const ON_CHARACTERS =
-  /\bord\s*\(|\bchr\s*\(|\.charCodeAt\s*\(|\.codePointAt\s*\(|String\.from(CharCode|CodePoint)|\bmaketrans\b|\.translate\s*\(|\.(index|find|indexOf)\s*\(|%\s*(25[56]|26|95|127|128|len\b)|ascii_(lower|upper)case|bytes\s*\(\s*[[(]?\s*\(?\w+\s*\^|Buffer\.|Uint8Array/;
+  /\bord\s*\(|\bchr\s*\(|\.charCodeAt\s*\(|\.codePointAt\s*\(|String\.from(CharCode|CodePoint)|\bmaketrans\b|\.translate\s*\(|\.(index|find|indexOf)\s*\(|%\s*(25[56]|26|95|127|128|len\b)|ascii_(lower|upper)case|bytes\s*\([\s[(]*\w+\s*\^|Buffer\.|Uint8Array/;
 /** `encode(text, key)`: encryption by another name, where a key goes in. */
 const NAMED_LIKE_AN_ENCODING = /(^|_)(en|de)c(ode|oder)?(_|$|[A-Z])/;
 const KEY_PARAMETER = /\b(key|secret|shift|password|passphrase)\b/i;
@@ -93,7 +93,7 @@ function mannerThroughHelper(code: string, name: string, file: ParsedFile): stri
     const helperCode = bodyOf(helper);
     if (LIBRARY.test(helperCode)) return null;
     const manner = mannerOf(helperCode);
-    if (manner && manner !== 'reordering' && !manner.startsWith('an encoding')) return manner;
+    if (manner && /^(XOR|arithmetic|numbers)/.test(manner)) return manner;
   }
   return null;
 }

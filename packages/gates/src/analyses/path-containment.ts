@@ -95,7 +95,7 @@ function usesOf(fn: Node, file: ParsedFile): Call[] {
 /** The comparisons that do it right: by path components, on a path with links followed. */
 function isRealContainment(fn: Node): boolean {
   const text = fn.text();
-  const resolves = /\brealpath|\.resolve\s*\(\s*(strict\s*=\s*\w+)?\s*\)/.test(text);
+  const resolves = /\brealpath|\.resolve\s*\((\s*strict\s*=\s*\w+)?\s*\)/.test(text);
   return resolves && /commonpath|relative_to|is_relative_to|\.parents\b|path\.relative\s*\(/.test(text);
 }
 

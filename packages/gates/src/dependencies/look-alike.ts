@@ -24,12 +24,12 @@ function plain(name: string): string {
 
 /**
  * The known name that `name` could be taken for, or null: one edit away, the same but for separators, or a known name
- * with a common ending (`requests-py`). Names of four letters and less are all close to each other and are left alone.
+ * with a common ending (`requests-py`). Names of five letters and less are all close to each other (`three`, `there`) and are left alone.
  */
 export function looksLike(name: string, known: readonly string[]): string | null {
   if (name.startsWith('@') || known.includes(name)) return null;
   const own = plain(name);
-  if (own.length < 5) return null;
+  if (own.length < 6) return null;
   for (const other of known) {
     const target = plain(other);
     if (target.length < 5 || Math.abs(target.length - own.length) > 1) continue;

@@ -104,9 +104,7 @@ function requirementNames(text: string): string[] {
  * makes a wrong one.
  */
 function namesInProject(text: string): string[] {
-  const names = [...text.matchAll(/['"]([A-Za-z][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~;@ ][^'"]*)?['"]/g)].map(
-    (match) => match[1]!,
-  );
+  const names = [...text.matchAll(/['"]([A-Za-z][\w.-]*)(?![\w.:/-])[^'"\n]*['"]/g)].map((match) => match[1]!);
   let inside = false;
   for (const line of text.split('\n')) {
     if (/^\s*\[/.test(line)) inside = /depend|packages|requires/i.test(line);

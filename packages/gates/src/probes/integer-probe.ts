@@ -16,7 +16,7 @@ interface Shape {
 
 const INTEGER = String.raw`(?:const\s+)?(?:(?:un)?signed\s+)?(?:long\s+long|long|short|int|int32_t|int64_t|unsigned)(?:\s+int)?`;
 
-const FUNCTION = /^[ \t]*((?:static\s+|const\s+|unsigned\s+|signed\s+)*\w+[\w \t*]*?)\b(\w+)\s*\(([^()]*)\)\s*\{/gm;
+const FUNCTION = /\b(\w+)\s*\(([^()]*)\)\s*\{/g;
 
 /**
  * The function that turns an integer into text: by its parameters, the best by its name. Found by text and not by a
@@ -25,14 +25,14 @@ const FUNCTION = /^[ \t]*((?:static\s+|const\s+|unsigned\s+|signed\s+)*\w+[\w \t
 export function integerShape(file: SourceFile): Shape | null {
   if (file.language !== 'c') return null;
   const integer = new RegExp(`^${INTEGER}\\s+\\w+$`);
-  const buffer = /^char\s*(\*\s*\w+|\w+\s*\[\s*\d*\s*\])$/;
+  const buffer = /^char ?(\* ?\w+|\w+ ?\[ ?\d* ?\])$/;
   const shapes = [...file.text.matchAll(FUNCTION)].flatMap((match): Shape[] => {
-    const [whole, type, name, list] = match as unknown as [string, string, string, string];
-    if (name === 'main' || /^(if|for|while|switch|return|else)$/.test(name)) return [];
-    const text =
-      /\bchar\b.*\*/s.test(type) || (/\bchar\b/.test(type) && /\*\s*$/.test(whole.slice(0, whole.indexOf(name))));
+    const [, name, list] = match as unknown as [string, string, string];
+    if (/^(main|if|for|while|switch|return|else)$/.test(name)) return [];
+    const type = file.text.slice(file.text.lastIndexOf('\n', match.index) + 1, match.index);
+    const text = type.includes('*') && /\bchar\b/.test(type);
     const parameters = list.split(',').map((one) => one.trim().replace(/\s+/g, ' '));
-    const line = file.text.slice(0, match.index + whole.indexOf(name)).split('\n').length;
+    const line = file.text.slice(0, match.index).split('\n').length;
     const one = parameters.length === 1 && integer.test(parameters[0]!);
     if (one) return [{ name, line, manner: text ? 'returns' : 'prints', bufferFirst: false }];
     if (parameters.length !== 2) return [];
@@ -98,10 +98,10 @@ static void lathe_fault(int number, siginfo_t *about, void *context) {
 function wrapper(shape: Shape): string {
   const call =
     shape.manner === 'returns'
-      ? `const char *text = (const char *) ${shape.name}(number); if (text) lathe_read(text);`
+      ? `const char *lathe_text = (const char *) ${shape.name}(lathe_number); if (lathe_text) lathe_read(lathe_text);`
       : shape.manner === 'fills'
-        ? `char *buffer = calloc(64, 1); ${shape.name}(${shape.bufferFirst ? 'buffer, number' : 'number, buffer'}); lathe_read(buffer);`
-        : `${shape.name}(number);`;
+        ? `char *lathe_buffer = calloc(64, 1); ${shape.name}(${shape.bufferFirst ? 'lathe_buffer, lathe_number' : 'lathe_number, lathe_buffer'}); lathe_read(lathe_buffer);`
+        : `${shape.name}(lathe_number);`;
   return `#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +113,7 @@ ${GUARD}
 static volatile unsigned lathe_sum;
 static void lathe_read(const char *text) { for (int at = 0; at < 200 && text[at]; at++) lathe_sum += (unsigned char) text[at]; }
 int main(int count, char **values) {
-  int number = count > 1 ? (int) atoll(values[1]) : 0;
+  int lathe_number = count > 1 ? (int) atoll(values[1]) : 0;
   LATHE_START
   ${call}
   fprintf(stderr, "lathe-finished\\n");

@@ -3,7 +3,7 @@ import { isCode } from '../language.ts';
 import type { Change, QualityFinding } from './change.ts';
 
 const STOP = new Set(
-  'the a an of to in is are be it its this that and or for with from by on as at we our then now here new into if else'.split(
+  'over each all every the a an of to in is are be it its this that and or for with from by on as at we our then now here new into if else'.split(
     ' ',
   ),
 );

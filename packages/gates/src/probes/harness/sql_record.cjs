@@ -87,6 +87,7 @@ const module_ = { exports: {} };
 const own = {
   module: module_,
   exports: module_.exports,
+  // lathe-ignore detect-non-literal-require -- only names of the list above get through
   require: (name) => (BUILTIN.has(name) ? require(name) : stub()),
   console: { log() {}, error() {}, warn() {}, info() {}, debug() {}, table() {} },
   setTimeout: (callback) => void callback?.(),
@@ -144,6 +145,7 @@ let problem = '';
 for (const count of MENDINGS.keys()) {
   const mended = MENDINGS.slice(0, count + 1).reduce((text, mend) => mend(text), plain);
   try {
+    // lathe-ignore code-from-data -- running the candidate is the probe's purpose, inside the sandbox
     functions = vm.runInContext(mended + collect, world, { timeout: 2000 });
     break;
   } catch (error) {
@@ -158,10 +160,17 @@ for (const count of MENDINGS.keys()) {
   }
 }
 if (!functions) finish({ unusable: problem });
+const exported = typeof own.module.exports === 'function' ? { exported: own.module.exports } : own.module.exports;
+for (const [name, one] of Object.entries(exported ?? {})) {
+  if (typeof one !== 'function' || stubs.has(one) || Object.values(functions).includes(one)) continue;
+  functions[name] = one;
+  if (!names.includes(name)) names.push(name);
+}
 
 function parametersOf(fn) {
   const text = Function.prototype.toString.call(fn);
   const list =
+    // lathe-ignore no-super-linear-backtracking -- the candidate's own time, inside the sandbox
     /^(?:async\s*)?(?:function\s*\*?\s*[\w$]*\s*)?\(([^)]*)\)/.exec(text)?.[1] ??
     /^(?:async\s*)?([\w$]+)\s*=>/.exec(text)?.[1] ??
     '';
@@ -178,6 +187,7 @@ const CALLBACK = /^(cb|callback|done|next|fn|resolve)$/i;
 
 function callWith(fn, values) {
   statements.length = 0;
+  // lathe-ignore no-super-linear-backtracking -- the candidate's own time, inside the sandbox
   const destructured = /^\s*(?:async\s*)?(?:function\s*[\w$]*\s*)?\(\s*\{/.test(Function.prototype.toString.call(fn));
   const parameters = parametersOf(fn);
   const value = (name) =>

@@ -1,0 +1,227 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: snippets of the code under attack
+import { spawnSync } from 'node:child_process';
+import type { Finding, Workspace } from '@lathe/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { plainWorkspace } from '../__fixtures__/testing.ts';
+import { defaultGateConfig } from '../config.ts';
+import { languageOf } from '../language.ts';
+import { integerShape } from './integer-probe.ts';
+import { type ProbeFindings, runProbes } from './run-probes.ts';
+
+const has = (program: string, ...args: string[]): boolean => spawnSync(program, args).status === 0;
+const python = has('python3', '--version');
+const cryptography = has('python3', '-c', 'import cryptography');
+const compiler = has('gcc', '--version');
+
+let workspace: Omit<Workspace, 'start'>;
+beforeAll(async () => {
+  workspace = await plainWorkspace();
+});
+afterAll(() => workspace.close());
+
+const probe = (path: string, text: string): Promise<ProbeFindings> =>
+  runProbes([{ path, text, language: languageOf(path) }], { workspace, config: defaultGateConfig });
+const rules = ({ findings }: { findings: readonly Finding[] }): string[] => findings.map(({ rule }) => rule);
+
+describe.skipIf(!python)('a path inside a folder (needs python3)', () => {
+  const path = (body: string): Promise<ProbeFindings> =>
+    probe(
+      'files.py',
+      `import os\nfrom pathlib import Path\nBASE = "/srv/files"\ndef read(path):\n${body.replace(/^/gm, '    ')}\n`,
+    );
+
+  it('gets out of a prefix check with dots, through a link and into a sibling', async () => {
+    const result = await path('if path.startswith(BASE):\n    return open(path)');
+    expect(rules(result)).toEqual(['lathe/probe-path-escape', 'lathe/probe-link-escape']);
+    expect(result.findings[0]).toMatchObject({
+      line: 4,
+      severity: 'high',
+      message: expect.stringContaining('"/srv/files/../../lathe-outside/secret"'),
+    });
+  });
+
+  it('gets out of a normalised path only through a link', async () => {
+    const result = await path(
+      'full = os.path.normpath(os.path.join(BASE, path))\nif not full.startswith(BASE + os.sep):\n    raise ValueError(path)\nreturn open(full).read()',
+    );
+    expect(rules(result)).toEqual(['lathe/probe-link-escape']);
+    expect(result.findings[0]!.severity).toBe('medium');
+  });
+
+  it.each([
+    [
+      'realpath and commonpath',
+      'real = os.path.realpath(path)\nif os.path.commonpath([real, BASE]) != BASE:\n    return None\nreturn open(real)',
+    ],
+    [
+      'pathlib',
+      'full = (Path(BASE) / path).resolve()\nif not full.is_relative_to(BASE):\n    raise ValueError(path)\nreturn full.read_text()',
+    ],
+    [
+      'a descriptor opened without following links',
+      'if "/" in path:\n    raise ValueError(path)\nreturn os.fdopen(os.open(os.path.join(BASE, path), os.O_RDONLY | os.O_NOFOLLOW))',
+    ],
+  ])('finds no way out of %s', async (_, body) => {
+    const result = await path(body);
+    expect(result).toMatchObject({ findings: [], notLookedFor: [], driven: 1 });
+  });
+
+  it('drives a function whose check is in another one, with a demonstration that fails', async () => {
+    const code =
+      'def ok(p):\n    return p[:10] == "/srv/files"\n\ndef load(p):\n    if ok(p):\n        return open(p)\n\nprint(load("/etc/hostname").read())\ninput("more? ")\n';
+    expect(rules(await probe('load.py', code))).toContain('lathe/probe-path-escape');
+  });
+
+  it('says why it could not drive a function', async () => {
+    const { findings, notLookedFor } = await probe(
+      'files.py',
+      'import modul_that_is_missing\ndef read(path):\n    return modul_that_is_missing.open("/srv/files/" + path)\n',
+    );
+    expect(findings).toEqual([]);
+    expect(notLookedFor).toEqual([
+      {
+        what: 'ways out of a folder, by running the code, in files.py',
+        why: 'not installed where checks run: modul_that_is_missing',
+      },
+    ]);
+  });
+
+  it('is not stopped by code that never ends or leaves', async () => {
+    const { notLookedFor } = await probe(
+      'files.py',
+      'import sys\ndef read(path):\n    if path.startswith("/srv/files"):\n        while True:\n            pass\n    sys.exit(0)\n',
+    );
+    expect(notLookedFor).toHaveLength(1);
+  });
+});
+
+describe.skipIf(!python)('encryption (needs python3)', () => {
+  it('breaks a letter-by-letter cipher three ways', async () => {
+    const result = await probe(
+      'c.py',
+      "def encrypt(text, key):\n    return ''.join(chr(ord(c) ^ ord(key[i % len(key)])) for i, c in enumerate(text))\n\ndef decrypt(text, key):\n    return encrypt(text, key)\n",
+    );
+    expect(rules(result)).toEqual(
+      expect.arrayContaining([
+        'lathe/probe-repeated-ciphertext',
+        'lathe/probe-letterwise-cipher',
+        'lathe/probe-tampered-ciphertext',
+      ]),
+    );
+  });
+
+  const aead =
+    'import os\nfrom cryptography.hazmat.primitives.ciphers.aead import AESGCM\ndef encrypt(text, key):\n    nonce = os.urandom(12)\n    return nonce + AESGCM(key).encrypt(nonce, text, None)\ndef decrypt(data, key):\n    return AESGCM(key).decrypt(data[:12], data[12:], None)\n';
+  it.skipIf(!cryptography)('finds nothing wrong with an authenticated cipher (needs cryptography)', async () => {
+    expect(await probe('c.py', aead)).toMatchObject({ findings: [], notLookedFor: [], driven: 1 });
+  });
+
+  it.skipIf(!cryptography)('sees a nonce that repeats, and a missing tag (needs cryptography)', async () => {
+    expect(rules(await probe('c.py', aead.replace('os.urandom(12)', "b'0' * 12")))).toEqual([
+      'lathe/probe-repeated-ciphertext',
+    ]);
+    const cbc =
+      'import os\nfrom cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes\nfrom cryptography.hazmat.primitives import padding\nclass Box:\n    def __init__(self, key):\n        self.key = key\n    def encrypt(self, text):\n        iv = os.urandom(16)\n        p = padding.PKCS7(128).padder()\n        e = Cipher(algorithms.AES(self.key), modes.CTR(iv)).encryptor()\n        return iv, e.update(p.update(text) + p.finalize())\n    def decrypt(self, pair):\n        iv, data = pair\n        d = Cipher(algorithms.AES(self.key), modes.CTR(iv)).decryptor()\n        u = padding.PKCS7(128).unpadder()\n        return u.update(d.update(data)) + u.finalize()\n';
+    expect(rules(await probe('c.py', cbc))).toEqual(['lathe/probe-tampered-ciphertext']);
+  });
+
+  it.skipIf(!cryptography)(
+    'sees signatures whose secret number repeats, and a message that is not signed (needs cryptography)',
+    async () => {
+      const head =
+        'from cryptography.hazmat.primitives import hashes\nfrom cryptography.hazmat.primitives.asymmetric import ec\n';
+      const sign = (what: string): string =>
+        `${head}def sign(key, message):\n    return key.sign(${what}, ec.ECDSA(hashes.SHA256()))\n`;
+      expect(await probe('s.py', sign('message'))).toMatchObject({ findings: [], driven: 1 });
+      const cached = `${head}LAST = []\ndef sign(key, message):\n    if not LAST:\n        LAST.append(key.sign(message, ec.ECDSA(hashes.SHA256())))\n    return LAST[0]\n`;
+      expect(rules(await probe('s.py', cached))).toEqual(['lathe/probe-message-not-signed']);
+    },
+  );
+});
+
+describe.skipIf(!python)('a row into a table (needs python3)', () => {
+  it.each([
+    [
+      'concatenation',
+      'function add(db, name, age) { db.run("INSERT INTO students (name, age) VALUES (\'" + name + "\', " + age + ")"); }',
+    ],
+    [
+      'no quotes at all',
+      'const add = (name, age) => { connection.query(`INSERT INTO students VALUES (${name}, ${age})`, () => {}); };',
+    ],
+    [
+      'an object',
+      'exports.save = async function save(student) { await pool.execute(`INSERT INTO students (name, age) VALUES ("${student.name}", ${student.age})`); };',
+    ],
+    [
+      'a number nobody checks',
+      'function add(name, age) { con.query("INSERT INTO students (name, age) VALUES (?, " + age + ")", [name]); }',
+    ],
+  ])('is broken by a value: %s', async (_, code) => {
+    const result = await probe('a.js', `${code}\n`);
+    expect(rules(result)).toEqual(['lathe/probe-sql-injection']);
+  });
+
+  it.each([
+    [
+      'parameters',
+      "const mysql = require('mysql');\nconst con = mysql.createConnection({});\nfunction add(name, age) { con.connect((err) => { if (err) throw err; con.query('INSERT INTO students (name, age) VALUES (?, ?)', [name, age], (e, r) => {}); }); }",
+    ],
+    [
+      'a prepared statement',
+      "const db = new (require('sqlite3').Database)('x');\nconst add = (name, age) => { const s = db.prepare('INSERT INTO students VALUES (?, ?)'); s.run(name, age); s.finalize(); };",
+    ],
+    [
+      'escaping',
+      'function add(name, age) { con.query("INSERT INTO students (name, age) VALUES (" + con.escape(name) + ", " + Number(age) + ")"); }',
+    ],
+    ['a tagged template', 'const add = (name, age) => sql`INSERT INTO students (name, age) VALUES (${name}, ${age})`;'],
+  ])('withstands: %s', async (_, code) => {
+    expect(await probe('a.js', `${code}\n`)).toMatchObject({ findings: [], notLookedFor: [], driven: 1 });
+  });
+
+  it('says that no statement reached the database', async () => {
+    const { notLookedFor } = await probe(
+      'a.js',
+      'function add(name) { return "insert into students is what this would do"; }\n',
+    );
+    expect(notLookedFor.map(({ why }) => why)).toEqual(['no statement reached the database']);
+  });
+});
+
+describe('an integer as text', () => {
+  it.each([
+    ['char *text(int n) { return 0; }', { name: 'text', manner: 'returns' }],
+    [
+      'int count(int n) { return 1; }\nvoid format(char *out, int n) {}',
+      { name: 'format', manner: 'fills', bufferFirst: true },
+    ],
+    ['int add(int a, int b) { return a + b; }', null],
+  ])('knows the shape of %s', (text, shape) => {
+    const found = integerShape({ path: 'a.c', text, language: 'c' });
+    if (shape) expect(found).toMatchObject(shape);
+    else expect(found).toBeNull();
+  });
+
+  it.skipIf(!compiler)('finds memory that is too small, by the number that shows it (needs gcc)', async () => {
+    const result = await probe(
+      'a.c',
+      '#include <stdio.h>\n#include <stdlib.h>\nchar *text(int n) { char *s = malloc(8); sprintf(s, "%d", n); return s; }\n',
+    );
+    expect(result.findings).toEqual([
+      expect.objectContaining({
+        rule: 'lathe/probe-memory-error',
+        cwe: 'CWE-787',
+        message: expect.stringMatching(/text\(-7000000\)/),
+      }),
+    ]);
+  });
+
+  it.skipIf(!compiler)('finds an integer that overflows, and nothing in code that is right (needs gcc)', async () => {
+    const good =
+      '#include <stdio.h>\n#include <stdlib.h>\nchar *text(int n) { char *s = malloc(16); if (!s) return 0; snprintf(s, 16, "%d", n); return s; }\n';
+    expect(await probe('a.c', good)).toMatchObject({ findings: [], driven: 1 });
+    const bad = good.replace('if (!s) return 0;', 'if (!s) return 0; if (n < 0) n = -n;');
+    expect(rules(await probe('a.c', bad))).toEqual(['lathe/probe-integer-overflow']);
+  });
+});

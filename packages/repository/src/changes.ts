@@ -23,14 +23,34 @@ export interface ChangedEntry {
 }
 
 export async function changedEntries(from: string, to: string, options: GitOptions): Promise<ChangedEntry[]> {
-  const { stdout } = await git(['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-abbrev', from, to], options);
+  return (await changesBetween(from, to, options)).entries;
+}
+
+/** What differs between two trees, and how much: a binary file counts as a file without lines. */
+export async function changesBetween(
+  from: string,
+  to: string,
+  options: GitOptions,
+): Promise<{ entries: ChangedEntry[]; size: DiffSize }> {
+  const format = ['--raw', '--numstat', '--no-renames', '--no-abbrev'];
+  const { stdout } = await git(['diff-tree', '-r', '-z', ...format, from, to], options);
   const fields = nulFields(stdout);
-  const changed: ChangedEntry[] = [];
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const [modeBefore = '', modeAfter = '', idBefore = '', idAfter = ''] = (fields[i] ?? '').slice(1).split(' ');
-    changed.push({ path: fields[i + 1] ?? '', before: side(modeBefore, idBefore), after: side(modeAfter, idAfter) });
+  const entries: ChangedEntry[] = [];
+  const size = { files: 0, added: 0, deleted: 0 };
+  for (let i = 0; i < fields.length; i += 1) {
+    const field = fields[i] ?? '';
+    if (field.startsWith(':')) {
+      const [modeBefore = '', modeAfter = '', idBefore = '', idAfter = ''] = field.slice(1).split(' ');
+      i += 1;
+      entries.push({ path: fields[i] ?? '', before: side(modeBefore, idBefore), after: side(modeAfter, idAfter) });
+    } else {
+      const [added = '', deleted = ''] = field.split('\t');
+      size.files += 1;
+      size.added += added === '-' ? 0 : Number(added);
+      size.deleted += deleted === '-' ? 0 : Number(deleted);
+    }
   }
-  return changed;
+  return { entries, size };
 }
 
 function side(mode: string, id: string): ChangedEntry['before'] {
@@ -38,15 +58,9 @@ function side(mode: string, id: string): ChangedEntry['before'] {
   return { mode: mode === '100755' || mode === '120000' || mode === '160000' ? mode : '100644', id };
 }
 
-/** The edits that turn one commit's tree into another's. Submodules are left out. */
-export async function editsBetween(
-  from: string,
-  to: string,
-  reader: ObjectReader,
-  options: GitOptions,
-): Promise<FileEdit[]> {
-  const changed = await changedEntries(from, to, options);
-  const edits = changed.map(async ({ path, before, after }): Promise<FileEdit | null> => {
+/** The edits that make these changes. Submodules are left out. */
+export async function editsOf(entries: readonly ChangedEntry[], reader: ObjectReader): Promise<FileEdit[]> {
+  const edits = entries.map(async ({ path, before, after }): Promise<FileEdit | null> => {
     if (after === null) {
       return before === null || before.mode === '160000' ? null : { path, content: null, mode: before.mode };
     }
@@ -54,17 +68,4 @@ export async function editsBetween(
     return { path, content: await reader.read(after.id), mode: after.mode };
   });
   return (await Promise.all(edits)).filter((edit) => edit !== null);
-}
-
-/** Size of a change: a binary file counts as a file without lines. */
-export async function diffSize(from: string, to: string, options: GitOptions): Promise<DiffSize> {
-  const { stdout } = await git(['diff-tree', '-r', '-z', '--numstat', '--no-renames', from, to], options);
-  const size = { files: 0, added: 0, deleted: 0 };
-  for (const field of nulFields(stdout)) {
-    const [added = '', deleted = ''] = field.split('\t');
-    size.files += 1;
-    size.added += added === '-' ? 0 : Number(added);
-    size.deleted += deleted === '-' ? 0 : Number(deleted);
-  }
-  return size;
 }

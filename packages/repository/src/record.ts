@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { admissible, type RefusedEdit } from './admissible.ts';
-import { type DiffSize, diffSize, editsBetween, type FileEdit } from './changes.ts';
+import type { BaseTrees } from './base-trees.ts';
+import { changesBetween, type DiffSize, editsOf, type FileEdit } from './changes.ts';
 import { commitTree } from './commit.ts';
 import { GitFailure, type GitOptions, git, gitText } from './git.ts';
 import type { Location } from './location.ts';
 import type { ObjectReader } from './objects.ts';
 import { withTemporaryFolder } from './temporary.ts';
-import { treeEntries } from './tree.ts';
 
 export interface RecordRequest {
   readonly runId: string;
@@ -50,22 +50,20 @@ export async function recordCandidate(
   request: RecordRequest,
   location: Location,
   reader: ObjectReader,
+  bases: BaseTrees,
 ): Promise<RecordOutcome> {
   const { runId, index, baseCommit, message } = request;
   const options: GitOptions = { cwd: location.root };
   const find = () => findCandidate(runId, index, baseCommit, location, reader);
-  const [earlier, base] = await Promise.all([find(), treeEntries(baseCommit, options)]);
-  if (earlier !== null) return { recorded: earlier, refused: [] };
-  const { accepted, refused } = admissible(request.edits, base);
-  if (accepted.length === 0) return { recorded: null, refused };
-
-  const [tree, baseTree] = await Promise.all([
-    withTemporaryFolder(join(location.latheDir, 'tmp'), (folder) =>
-      treeWithEdits(baseCommit, accepted, folder, options),
-    ),
-    gitText(['rev-parse', `${baseCommit}^{tree}`], options),
-  ]);
-  if (tree === baseTree) return { recorded: null, refused };
+  const base = await bases.of(baseCommit);
+  const { accepted, refused } = admissible(request.edits, base.entries);
+  const tree =
+    accepted.length === 0
+      ? base.tree
+      : await withTemporaryFolder(join(location.latheDir, 'tmp'), (folder) =>
+          treeWithEdits(baseCommit, accepted, folder, options),
+        );
+  if (tree === base.tree) return { recorded: await find(), refused };
   const commit = await commitTree({ tree, parents: [baseCommit], message }, options);
   const ref = candidateRef(runId, index);
   try {
@@ -103,11 +101,8 @@ async function describe(
   reader: ObjectReader,
   options: GitOptions,
 ): Promise<RecordedCandidate> {
-  const [diff, edits] = await Promise.all([
-    diffSize(baseCommit, commit, options),
-    editsBetween(baseCommit, commit, reader, options),
-  ]);
-  return { ref, commit, message: message.replace(/\n$/, ''), diff, edits };
+  const { entries, size } = await changesBetween(baseCommit, commit, options);
+  return { ref, commit, message: message.replace(/\n$/, ''), diff: size, edits: await editsOf(entries, reader) };
 }
 
 async function treeWithEdits(

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { editsBetween, type FileEdit } from './changes.ts';
+import { BaseTrees } from './base-trees.ts';
 import { undoLeftOver } from './checkout-change.ts';
 import { type ExportReport, exportTree } from './export.ts';
 import { type KeepRequest, type Kept, keepCandidate } from './keep.ts';
@@ -25,11 +25,13 @@ import { type Tree, treeAt } from './tree-at.ts';
 export class Repository {
   readonly location: Location;
   readonly #reader: ObjectReader;
+  readonly #bases: BaseTrees;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(location: Location) {
     this.location = location;
     this.#reader = new ObjectReader(location.root);
+    this.#bases = new BaseTrees({ cwd: location.root });
   }
 
   /** See `snapshotBase`. */
@@ -51,18 +53,13 @@ export class Repository {
   /** See `recordCandidate`. */
   recordCandidate(request: RecordRequest): Promise<RecordOutcome> {
     requireRunId(request.runId);
-    return this.#inTurn(() => recordCandidate(request, this.location, this.#reader));
+    return this.#inTurn(() => recordCandidate(request, this.location, this.#reader, this.#bases));
   }
 
   /** The candidate recorded at this place of the run, or null. */
   findCandidate(runId: string, index: number, baseCommit: string): Promise<RecordedCandidate | null> {
     requireRunId(runId);
     return findCandidate(runId, index, baseCommit, this.location, this.#reader);
-  }
-
-  /** The edits that turn one commit's tree into another's. */
-  editsBetween(from: string, to: string): Promise<FileEdit[]> {
-    return editsBetween(from, to, this.#reader, { cwd: this.location.root });
   }
 
   /** See `keepCandidate`. */

@@ -18,12 +18,12 @@ const SET_UP = `
 { read -r _ <&4; while :; do kill -9 -1; done; } 3>&- &
 exec 4<&-
 [ "$2" = apart ] || exec 2>&1
-exec 5<"$1"
+exec 5<"$1" 6<&0 </dev/null
 shift 2
 mount --all --fstab fstab || exit 125
 mkdir -m 1777 scratch/tmp scratch/shm scratch/home || exit 125
-bwrap "$@" <&0 &
-exec 3>&- 5<&-
+bwrap "$@" <&6 6<&- &
+exec 3>&- 5<&- 6<&-
 wait $!
 `;
 

@@ -26,9 +26,9 @@ interface Hole {
 /** Easiest first. */
 const HOLES: readonly Hole[] = [
   { at: 'src/lists.js:largest', check: 'node --test test/largest.test.js' },
-  { at: 'src/text.js:reverse', check: 'node --test test/reverse.test.js' },
+  { at: 'src/text.js:isPalindrome', check: 'node --test test/palindrome.test.js' },
   { at: 'src/numbers.js:factorial', check: 'node --test test/factorial.test.js' },
-  { at: 'src/words.js:isPalindrome', check: 'node --test test/palindrome.test.js' },
+  { at: 'src/dates.js:isLeapYear', check: 'node --test test/leap-year.test.js' },
 ];
 
 interface Outcome {

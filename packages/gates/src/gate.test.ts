@@ -1,4 +1,4 @@
-import type { FileEdit, GateResult } from '@lathe/protocol';
+import type { FileEdit, GateResult, Limits } from '@lathe/protocol';
 import { afterAll, expect, it } from 'vitest';
 import { edit, plainWorkspace, treeWith } from './__fixtures__/testing.ts';
 import { defaultGateConfig } from './config.ts';
@@ -143,6 +143,49 @@ it('attacks a changed function by running it where workspaces are given', async 
   expect(rules(result)).toEqual(
     expect.arrayContaining(['lathe/path-containment', 'lathe/probe-path-escape', 'lathe/probe-link-escape']),
   );
+});
+
+it("runs the repository's own linter on both sides, and shows what the change adds", async () => {
+  const nodeModules = new URL('../../../node_modules', import.meta.url).pathname;
+  const base = { ...BASE, 'biome.json': '{"files": {"includes": ["**"]}}', 'src/use.js': 'debugger;\n' };
+  const own = createGate({
+    config: { ...defaultGateConfig, scanTimeoutMs: 60_000 },
+    workspaces: {
+      async open() {
+        const workspace = await plainWorkspace();
+        await workspace.write(Object.entries(base).map(([path, text]) => edit(path, text)));
+        await workspace.run(`ln -s '${nodeModules}' node_modules`, { limits: { timeMs: 5000 } as Limits });
+        return workspace;
+      },
+    },
+  });
+  gates.push(own);
+  const result = await inspect(
+    { 'src/use.js': 'debugger;\nfor (const a of []) {\n  if (a == 1) debugger;\n}\n' },
+    base,
+    own,
+  );
+  expect(result.notLookedFor.filter(({ what }) => what.includes('biome'))).toEqual([]);
+  expect(
+    rules(result)
+      .filter((rule) => rule.startsWith('lint/'))
+      .sort(),
+  ).toEqual(['lint/biome/suspicious/noDebugger', 'lint/biome/suspicious/noDoubleEquals']);
+});
+
+it('says that nothing was run where the sandbox fails, and keeps what it read', async () => {
+  const own = createGate({
+    config: { ...defaultGateConfig, scanTimeoutMs: 60_000 },
+    workspaces: { open: () => Promise.reject(new Error('no user namespaces')) },
+  });
+  gates.push(own);
+  const result = await inspect(
+    { 'files.py': 'def read(path):\n    if path.startswith("/srv/files/"):\n        return open(path)\n' },
+    BASE,
+    own,
+  );
+  expect(rules(result)).toContain('lathe/path-containment');
+  expect(result.notLookedFor).toContainEqual({ what: expect.stringContaining('probes'), why: 'no user namespaces' });
 });
 
 it('says that it did not read links and binary files', async () => {

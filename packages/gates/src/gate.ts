@@ -8,6 +8,7 @@ import { isTestPath } from './language.ts';
 import { PROBES, runProbes } from './probes/run-probes.ts';
 import { changeFindings } from './quality/change.ts';
 import { type DuplicationIndex, duplicationFindings, indexOf } from './quality/duplication.ts';
+import { configuredLinters, lintFiles } from './quality/repository-lint.ts';
 import { toFinding } from './scan-tree.ts';
 import { createScannerPool, type ScannerPool } from './scanners/pool.ts';
 import { sourceFiles } from './source-files.ts';
@@ -21,7 +22,10 @@ export interface LatheGate extends Gate {
 export interface GateOptions {
   /** Instead of the base's own `.lathe/gates.yml`. */
   readonly config?: GateConfig;
-  /** Copies of the base: changed functions of known shape are attacked by running them there. Without, nothing runs. */
+  /**
+   * Copies of the base: changed functions of known shape are attacked by running them there, and the repository's own
+   * linters run. Without, nothing runs.
+   */
   readonly workspaces?: { open(id: string): Promise<Pick<Workspace, 'write' | 'run' | 'close'>> };
 }
 
@@ -70,7 +74,8 @@ export function createGate({ config: given, workspaces }: GateOptions = {}): Lat
     return Promise.all(paths.map((path) => known.findings.get(path)!));
   }
 
-  async function inspect({ base, candidate, edits, signal }: GateRequest): Promise<GateResult> {
+  async function inspect(request: GateRequest): Promise<GateResult> {
+    const { base, candidate, edits, signal } = request;
     const known = remember(base);
     const config = await known.config;
     const paths = [...new Set(edits.filter((edit) => edit.mode !== '120000').map((edit) => edit.path))].sort();
@@ -122,10 +127,10 @@ export function createGate({ config: given, workspaces }: GateOptions = {}): Lat
       ...(await changeFindings({ base, candidate, before: oldFiles.files, after: newFiles.files, config })),
     ];
     const changed = newFiles.files.filter(
-      (file) => !isTestPath(file.path) && oldFiles.files.find((old) => old.path === file.path)?.text !== file.text,
+      (file) => oldFiles.files.find((old) => old.path === file.path)?.text !== file.text,
     );
-    const probed = await probe(changed, edits, config, signal);
-    const findings = sorted([...added.map(toFinding), ...probed.findings]);
+    const ran = await run(request, config, changed);
+    const findings = sorted([...added.map(toFinding), ...ran.findings]);
     const worst =
       config.rejectAt === null ? undefined : findings.find((finding) => atLeast(finding.severity, config.rejectAt!));
     return {
@@ -133,27 +138,53 @@ export function createGate({ config: given, workspaces }: GateOptions = {}): Lat
       notLookedFor: distinct([
         ...fresh.notLookedFor,
         ...newDependencies.notLookedFor,
-        ...probed.notLookedFor,
+        ...ran.notLookedFor,
         ...unseen(edits),
       ]),
       reject: worst ? `${worst.path}:${worst.line} ${worst.message} (${worst.rule}, ${worst.severity})` : null,
     };
   }
 
-  let probes = 0;
+  let copies = 0;
 
-  async function probe(
-    changed: readonly SourceFile[],
-    edits: GateRequest['edits'],
+  /** What takes running: the repository's own linters on both sides, and probes of changed functions of known shape. */
+  async function run(
+    { base, edits, signal }: GateRequest,
     config: GateConfig,
-    signal: AbortSignal,
+    changed: readonly SourceFile[],
   ): Promise<{ findings: readonly Finding[]; notLookedFor: readonly NotLookedFor[] }> {
-    const shaped = changed.filter((file) => PROBES.some((one) => one.applies(file)));
-    if (!workspaces || shaped.length === 0) return { findings: [], notLookedFor: [] };
-    const workspace = await workspaces.open(`probe-${process.pid}-${probes++}`);
+    const nothing = { findings: [], notLookedFor: [] };
+    if (!workspaces) return nothing;
+    const shaped = changed.filter((file) => !isTestPath(file.path) && PROBES.some((one) => one.applies(file)));
+    const linters = changed.length > 0 ? await configuredLinters(base) : [];
+    if (shaped.length === 0 && linters.length === 0) return nothing;
+    const what = 'what running the code shows (probes, the linters of the repository)';
+    const workspace = await workspaces
+      .open(`gate-${process.pid}-${copies++}`)
+      .catch((error: unknown) => wordsOf(error));
+    if (typeof workspace === 'string') return { findings: [], notLookedFor: [{ what, why: workspace }] };
     try {
+      const paths = changed.map((file) => file.path);
+      const existing = new Set(await base.list());
+      const before = await lintFiles(
+        linters,
+        paths.filter((path) => existing.has(path)),
+        workspace,
+        config,
+        signal,
+      );
       await workspace.write(edits);
-      return await runProbes(shaped, { workspace, config, signal });
+      const after = await lintFiles(linters, paths, workspace, config, signal);
+      const lint = differenceOfFindings(before.findings, after.findings).added.map(toFinding);
+      const probed = await runProbes(shaped, { workspace, config, signal });
+      return {
+        findings: [...lint, ...probed.findings],
+        notLookedFor: [...after.notLookedFor, ...probed.notLookedFor],
+      };
+    } catch (error) {
+      // The sandbox failed, not the candidate: its other findings stand.
+      if (signal.aborted) throw error;
+      return { findings: [], notLookedFor: [{ what, why: wordsOf(error) }] };
     } finally {
       await workspace.close();
     }
@@ -178,6 +209,10 @@ export function createGate({ config: given, workspaces }: GateOptions = {}): Lat
       pool = null;
     },
   };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 const EMPTY_TREE: Tree = treeOf([]);

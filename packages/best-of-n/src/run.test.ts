@@ -1,65 +1,10 @@
-import { type Event, type Gate, LatheError, RunDocument, type WorkspaceSource } from '@lathe/protocol';
-import { expect, test, vi } from 'vitest';
-import {
-  edit,
-  exited,
-  type FakeRun,
-  fakeWorkspaces,
-  LIMITS,
-  memoryRecorder,
-  memoryStore,
-  options,
-  proposal,
-  scriptedMaker,
-  task,
-} from './__fixtures__/fakes.ts';
+import { type Gate, LatheError, RunDocument, type WorkspaceSource } from '@lathe/protocol';
+import { expect, test } from 'vitest';
+import { edit, exited, type FakeRun, fakeWorkspaces, options, proposal, scriptedMaker } from './__fixtures__/fakes.ts';
+import { parts, passesGood, start, types, writes } from './__fixtures__/run.ts';
 import { toRunDocument } from './document.ts';
 import { replayRun } from './replay.ts';
-import { type RunStart, resumeRun, runBestOfN } from './run.ts';
-import type { RunNews, RunParts } from './session.ts';
-
-const passesGood: FakeRun = (_command, files) => exited(files.get('a.js')?.startsWith('good') ? 0 : 1);
-const writes = (text: (index: number) => string) => (index: number) => proposal(index, [edit('a.js', text(index))]);
-
-function start(over: Partial<RunStart> = {}): RunStart {
-  return {
-    runId: 'r1',
-    task: task(),
-    options: options(),
-    baseCommit: 'base',
-    headCommit: 'head',
-    uncommitted: [],
-    repository: '/repo',
-    ...over,
-  };
-}
-
-function parts(over: Partial<RunParts> = {}) {
-  const store = memoryStore();
-  const recorder = memoryRecorder();
-  const news: RunNews[] = [];
-  let now = 1000;
-  const all: RunParts = {
-    makers: [
-      scriptedMaker(
-        'fake:a',
-        writes((index) => `good ${index}`),
-      ),
-    ],
-    workspaces: fakeWorkspaces(passesGood),
-    gates: [],
-    recorder,
-    store,
-    limits: LIMITS,
-    clock: () => (now += 1),
-    observe: (one) => news.push(one),
-    ...over,
-  };
-  return { all, store, recorder, news };
-}
-
-const types = (events: readonly Event[], index?: number) =>
-  events.filter((event) => index === undefined || ('index' in event && event.index === index)).map(({ type }) => type);
+import { resumeRun, runBestOfN } from './run.ts';
 
 test('makes, records, checks and ranks; the document follows from the events alone and fits the contract', async () => {
   const { all, store } = parts({
@@ -110,55 +55,6 @@ test('the commit of a candidate comes before its first event', async () => {
   };
   await runBestOfN(start(), all);
   expect(made).toEqual([true, true, true]);
-});
-
-test('the base is checked twice; its failure, or its flakiness, is said beside a candidate that fails too', async () => {
-  const results: Record<string, number[]> = { broken: [1, 1], fine: [0, 0], flaky: [0, 1] };
-  const run: FakeRun = (command, _files, { id }) => {
-    if (id === 'base-1') return exited(results[command]?.[0] ?? 0);
-    if (id === 'base-2') return exited(results[command]?.[1] ?? 0);
-    return exited(command === 'fine' ? 0 : 3);
-  };
-  for (const [check, outcome, reason] of [
-    ['broken', 'failed', 'exit 3 (the base fails this check too)'],
-    ['flaky', 'flaky', 'exit 3 (this check is flaky: two runs on the base disagreed)'],
-    ['fine', 'passed', undefined],
-  ] as const) {
-    const { all } = parts({ workspaces: fakeWorkspaces(run) });
-    const state = await runBestOfN(start({ task: task({ checks: [check] }), options: options({ n: 1 }) }), all);
-    expect(state.baseChecks).toMatchObject([{ command: check, outcome }]);
-    expect(state.candidates.get(0)?.checks[0]?.reason).toBe(reason);
-  }
-});
-
-test('checks stop at the first that does not pass, and the rest are skipped', async () => {
-  const run: FakeRun = (command, _files, { id }) => exited(id.startsWith('base') || command !== 'two' ? 0 : 1);
-  const workspaces = fakeWorkspaces(run);
-  const { all } = parts({ workspaces });
-  const state = await runBestOfN(
-    start({ task: task({ checks: ['one', 'two', 'three'] }), options: options({ n: 1 }) }),
-    all,
-  );
-  expect(state.candidates.get(0)?.checks.map(({ command, status }) => [command, status])).toEqual([
-    ['one', 'passed'],
-    ['two', 'failed'],
-    ['three', 'skipped'],
-  ]);
-  expect(workspaces.commands.filter(({ id }) => id === 'r1-c1').map(({ command }) => command)).toEqual(['one', 'two']);
-});
-
-test.each([
-  ['timed-out', 'timed-out', 'time limit of 10 s exceeded'],
-  ['memory', 'failed', 'memory limit of 1024 MiB exceeded'],
-  ['processes', 'failed', 'limit of 64 processes exceeded'],
-  ['output', 'failed', 'output limit of 1 MiB exceeded'],
-  ['disk', 'failed', 'disk limit of 256 MiB exceeded'],
-] as const)('a check ended for %s makes the candidate %s and names the limit', async (ending, status, reason) => {
-  const run: FakeRun = (_command, _files, { id }) =>
-    id.startsWith('base') ? exited(0) : { ...exited(0), ending, exitCode: null };
-  const { all } = parts({ workspaces: fakeWorkspaces(run) });
-  const state = await runBestOfN(start({ options: options({ n: 1 }) }), all);
-  expect(state.candidates.get(0)?.finished).toMatchObject({ status, reason: `check: ${reason}` });
 });
 
 test('the same code is checked once and stands for all its equals, also while the first is being checked', async () => {
@@ -382,35 +278,6 @@ test('no more candidates than allowed are checked at once, and checking starts w
   expect(state.finished?.outcome).toBe('passed');
 });
 
-test('Ctrl-C ends the run as cancelled with what is finished; resuming does only the rest', async () => {
-  const controller = new AbortController();
-  const asked: number[] = [];
-  const maker = scriptedMaker('fake:a', async (index, { signal }) => {
-    asked.push(index);
-    if (index === 2 && !controller.signal.aborted) {
-      await vi.waitFor(() => expect(store.events.some((event) => event.type === 'candidate-finished')).toBe(true));
-      controller.abort();
-      return proposal(index, [], { outcome: 'error', reason: String(signal.reason) });
-    }
-    return proposal(index, [edit('a.js', `good ${index}`)]);
-  });
-  const workspaces = fakeWorkspaces(passesGood);
-  const { all, store } = parts({ makers: [maker], workspaces, signal: controller.signal });
-  const cancelled = await runBestOfN(start({ options: options({ n: 5 }) }), all);
-  expect(cancelled.finished).toMatchObject({ outcome: 'cancelled', reason: expect.stringMatching(/of 5 candidates/) });
-  expect(workspaces.open_.size).toBe(0);
-  const before = store.events.length;
-  const checkedBefore = workspaces.commands.length;
-
-  const resumed = await resumeRun('r1', { ...all, signal: new AbortController().signal });
-  expect(resumed.finished?.outcome).toBe('passed');
-  expect([...resumed.candidates.values()].map(({ finished }) => finished?.status)).toEqual(Array(5).fill('passed'));
-  expect(asked.filter((index) => index < 2)).toEqual([0, 1]);
-  expect(types(store.events.slice(before))[0]).toBe('run-resumed');
-  expect(workspaces.commands.slice(checkedBefore).map(({ id }) => id)).not.toContain('base-1');
-  expect(replayRun('r1', store.events)).toEqual(resumed);
-});
-
 test('when the time is up the run ends as budget where none has passed, and what runs is stopped', async () => {
   const run: FakeRun = async (_command, _files, { id, signal }) => {
     if (id.startsWith('base')) return exited(0);
@@ -444,73 +311,4 @@ test('when the money is up the run ends as budget, unless a candidate passed, an
     expect(state.finished?.outcome).toBe(outcome);
     expect(toRunDocument(state).totals.costUsd).toBeCloseTo(0.8);
   }
-});
-
-test('cut off after any event, resuming completes the run and does again only what was not finished', async () => {
-  const script = (index: number) =>
-    index === 1
-      ? proposal(index, [], { outcome: 'invalid', reason: 'no edit' })
-      : proposal(index, [edit('a.js', index === 3 ? 'good 0' : `good ${index}`)]);
-  const run = () => ({ task: task({ checks: ['one', 'two'] }), options: options({ n: 4, concurrency: 1 }) });
-  const whole = parts({ makers: [scriptedMaker('fake:a', script)] });
-  const expected = toRunDocument(await runBestOfN(start(run()), whole.all));
-
-  for (let cut = 1; cut < whole.store.events.length; cut += 1) {
-    const maker = scriptedMaker('fake:a', script);
-    const workspaces = fakeWorkspaces(passesGood);
-    const { all, store, recorder } = parts({ makers: [maker], workspaces });
-    store.events.push(...whole.store.events.slice(0, cut));
-    // Refs are ahead of the events by one step at most.
-    const recordedSoFar = store.events.flatMap((event) => (event.type === 'candidate-made' ? [event.index] : []));
-    const nextEvent = whole.store.events[cut];
-    if (nextEvent?.type === 'candidate-made') recordedSoFar.push(nextEvent.index);
-    for (const index of recordedSoFar) {
-      const key = `refs/lathe/r1/${index}`;
-      const one = whole.recorder.recorded.get(key);
-      if (one !== undefined) recorder.recorded.set(key, one);
-    }
-    const before = structuredClone(store.events);
-    const document = toRunDocument(await resumeRun('r1', all));
-
-    const finishedBefore = before.flatMap((event) => (event.type === 'candidate-finished' ? [event.index] : []));
-    const madeBefore = before.flatMap((event) => (event.type === 'candidate-made' ? [event.index] : []));
-    for (const index of [...madeBefore, ...recordedSoFar.filter((one) => one !== 1)])
-      expect(maker.asked).not.toContain(index);
-    for (const index of finishedBefore)
-      expect(workspaces.commands.map(({ id }) => id)).not.toContain(`r1-c${index + 1}`);
-    if (before.some(({ type }) => type === 'base-checked')) {
-      expect(workspaces.commands.map(({ id }) => id)).not.toContain('base-1');
-    }
-    expect(store.events.slice(0, cut)).toEqual(before);
-    const comparable = ({ candidates, best, ranking, statistics }: typeof document) => ({
-      best,
-      ranking,
-      statistics,
-      candidates: candidates.map(({ durationMs: _, ...rest }) => rest),
-    });
-    expect(comparable(document)).toEqual(comparable(expected));
-  }
-});
-
-test('a run that came to its end is returned as it is; one that does not exist is not found', async () => {
-  const { all, store } = parts();
-  const state = await runBestOfN(start(), all);
-  const events = store.events.length;
-  expect(await resumeRun('r1', all)).toEqual(state);
-  expect(store.events).toHaveLength(events);
-  await expect(resumeRun('r2', { ...all, store: memoryStore() })).rejects.toMatchObject({
-    code: 'LATHE_NOT_FOUND_RUN',
-  });
-});
-
-test('a candidate whose commit is gone on resume is an error, not a crash', async () => {
-  const { all, store } = parts();
-  await runBestOfN(start({ options: options({ n: 1 }) }), all);
-  const upTo = store.events.findIndex(({ type }) => type === 'check-finished');
-  store.events.length = upTo;
-  const state = await resumeRun('r1', { ...all, recorder: memoryRecorder() });
-  expect(toRunDocument(state).candidates[0]).toMatchObject({
-    status: 'error',
-    reason: expect.stringContaining('no longer'),
-  });
 });

@@ -19,8 +19,8 @@ import { sweepTemporaryFolders } from './temporary.ts';
 import { type Tree, treeAt } from './tree-at.ts';
 
 /**
- * The user's repository. Nothing here moves a branch, changes the index or an ignored file, or runs a hook; only
- * `keepCandidate` writes to the checkout.
+ * The user's repository. Nothing here moves a branch, changes the index or an ignored file, or runs a hook, but for
+ * `keepCandidate`: it writes to the checkout and, where a commit is asked for, makes one.
  */
 export class Repository {
   readonly location: Location;

@@ -4,10 +4,15 @@ import type { RunSummary } from '@lathe/protocol';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { findLatheDir } from '../find-lathe-dir.ts';
 import { plainLine } from '../plain-text.ts';
+import { livingOwner } from '../run-owner.ts';
 import { type Terminal, writeJson } from '../terminal.ts';
 
 export async function list({ json }: { json?: boolean }, terminal: Terminal): Promise<ExitStatus> {
-  const runs = await listRuns(join(await findLatheDir(terminal.cwd, terminal.env), 'ledger.sqlite'));
+  const latheDir = await findLatheDir(terminal.cwd, terminal.env);
+  const summaries = await listRuns(join(latheDir, 'ledger.sqlite'));
+  const runs = await Promise.all(
+    summaries.map(async (run) => ({ ...run, running: (await livingOwner(run.runId, latheDir)) !== null })),
+  );
   if (json === true) {
     writeJson(terminal.out, { schemaVersion: 1, runs });
     return EXIT.done;
@@ -43,8 +48,9 @@ export async function list({ json }: { json?: boolean }, terminal: Terminal): Pr
   return EXIT.done;
 }
 
-function outcome(run: RunSummary, { out: { colors } }: Terminal): string {
+function outcome(run: RunSummary & { running: boolean }, { out: { colors } }: Terminal): string {
   if (run.outcome === 'passed') return colors.green('passed');
+  if (run.running) return colors.cyan('running');
   return run.outcome ?? colors.yellow('unfinished');
 }
 

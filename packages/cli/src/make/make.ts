@@ -56,8 +56,9 @@ async function makeRun(
     });
     return await reportRun(state, { ...given, keepBest: settings.keep === 'best' });
   } catch (error) {
-    // Nothing has been made: the base's ref would only be in the way.
+    // Where nothing has been made the base's ref would only be in the way.
     if (!started) await repository.deleteRunRefs(runId);
+    else session.warn(`the run is recorded; once this is mended: lathe resume ${runId}`);
     throw error;
   }
 }

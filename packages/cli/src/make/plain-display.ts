@@ -5,28 +5,31 @@ import type { Output } from '../terminal.ts';
 import type { Display } from './display.ts';
 import { nextView, type RunView } from './view.ts';
 
-/** The least time between two lines about the same slow step, so that a log stays short. */
+/** A step that is over sooner is not worth a line, and a slow one gets a line this often at most. */
 const STEP_MS = 2000;
 
 /** One line for each thing that happened, for pipes and logs. */
 export function openPlainDisplay(output: Output): Display {
   let view: RunView | null = null;
-  let lastStepAtMs = 0;
-  let lastStep = '';
+  let step = '';
+  const timer = setInterval(() => {
+    if (step !== '') output.write(`${step}\n`);
+    step = '';
+  }, STEP_MS);
+  timer.unref();
   return {
     get view() {
       return view;
     },
-    note: (line) => output.write(`${line}\n`),
+    note(line) {
+      step = '';
+      output.write(`${line}\n`);
+    },
     doing(what) {
-      const text = plainLine(what);
-      const nowMs = Date.now();
-      if (text === '' || text === lastStep || nowMs - lastStepAtMs < STEP_MS) return;
-      lastStepAtMs = nowMs;
-      lastStep = text;
-      output.write(`${text}\n`);
+      step = plainLine(what);
     },
     begin(first) {
+      step = '';
       view = first;
     },
     update(news) {
@@ -35,7 +38,7 @@ export function openPlainDisplay(output: Output): Display {
       const line = news.type === 'event' ? inWords(news.event, view) : null;
       if (line !== null) output.write(`${line}\n`);
     },
-    close() {},
+    close: () => clearInterval(timer),
   };
 }
 

@@ -24,6 +24,18 @@ test('lists files by code unit, without links, and reads contents of any size in
   expect(await tree.read('missing')).toBeNull();
 });
 
+test('tells which files are executable', async () => {
+  const repository = testRepository({ files: { 'plain.sh': 'a', 'run.sh': 'b' } });
+  repository.git('update-index', '--chmod=+x', 'run.sh');
+  repository.git('commit', '-qm', 'run');
+  const tree = (await openRepository(repository.root)).treeAt('HEAD');
+  expect(await Promise.all(['plain.sh', 'run.sh', 'missing'].map((path) => tree.mode(path)))).toEqual([
+    '100644',
+    '100755',
+    null,
+  ]);
+});
+
 test('an object that is missing is an error for its reader and no other', async () => {
   const repository = testRepository({ files: { 'a.txt': 'a', 'b.txt': 'b' } });
   const id = repository.git('rev-parse', 'HEAD:a.txt').trim();

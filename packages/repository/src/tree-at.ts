@@ -8,28 +8,37 @@ export interface Tree {
   list(): Promise<readonly string[]>;
   /** Content as git stores it (no filters, no change of line ends), or null where there is no such file. */
   read(path: string): Promise<Uint8Array | null>;
+  /** Git file mode, or null where there is no such file. */
+  mode(path: string): Promise<'100644' | '100755' | null>;
 }
 
 /** The files of a commit; the tree is read once, on first use, contents when asked for. */
 export function treeAt(commit: string, reader: ObjectReader, options: GitOptions): Tree {
-  let listing: Promise<Map<string, string>> | undefined;
-  const ids = () => {
-    listing ??= fileIds(commit, options);
+  let listing: Promise<Map<string, FileEntry>> | undefined;
+  const files = () => {
+    listing ??= fileEntries(commit, options);
     return listing;
   };
   return {
-    list: async () => [...(await ids()).keys()].sort(),
+    list: async () => [...(await files()).keys()].sort(),
     read: async (path) => {
-      const id = (await ids()).get(path);
-      return id === undefined ? null : reader.read(id);
+      const file = (await files()).get(path);
+      return file === undefined ? null : reader.read(file.id);
     },
+    mode: async (path) => (await files()).get(path)?.mode ?? null,
   };
 }
 
-async function fileIds(commit: string, options: GitOptions): Promise<Map<string, string>> {
-  const ids = new Map<string, string>();
+interface FileEntry {
+  readonly id: string;
+  readonly mode: '100644' | '100755';
+}
+
+async function fileEntries(commit: string, options: GitOptions): Promise<Map<string, FileEntry>> {
+  const files = new Map<string, FileEntry>();
   for (const entry of await treeEntries(commit, options)) {
-    if (entry.path !== null && isFile(entry)) ids.set(entry.path, entry.id);
+    const mode = entry.mode === '100755' ? entry.mode : '100644';
+    if (entry.path !== null && isFile(entry)) files.set(entry.path, { id: entry.id, mode });
   }
-  return ids;
+  return files;
 }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { playground } from './__fixtures__/checkout.ts';
 import { detectIsolation } from './index.ts';
 
-const TOOLS = ['unshare', 'setpriv', 'mount', 'prlimit', 'nsenter', 'sh'];
+const TOOLS = ['unshare', 'mount', 'prlimit', 'sh'];
 
 describe.skipIf(process.platform !== 'linux')('isolation', () => {
   let bin: string;

@@ -49,8 +49,7 @@ export async function detectIsolation(directory: string = tmpdir()): Promise<Iso
   add('linux', true, 'linux', null);
 
   const missing: string[] = [];
-  for (const tool of ['unshare', 'setpriv', 'mount', 'prlimit', 'nsenter'])
-    if (!(await answers(tool, ['--version']))) missing.push(tool);
+  for (const tool of ['unshare', 'mount', 'prlimit']) if (!(await answers(tool, ['--version']))) missing.push(tool);
   add(
     'util-linux',
     missing.length === 0,
@@ -70,7 +69,8 @@ export async function detectIsolation(directory: string = tmpdir()): Promise<Iso
   add('user namespaces', namespaces === null, namespaces ?? 'usable', await userNamespaceRemedy());
   if (namespaces !== null) return report();
 
-  const sandbox = await tries('bwrap', [
+  const sandbox = await tries('unshare', [
+    ...['--user', '--map-root-user', '--mount', '--pid', '--fork', '--mount-proc', '--', 'bwrap'],
     ...['--unshare-user', '--uid', '1000', '--unshare-pid', '--unshare-net', '--cap-drop', 'ALL', '--disable-userns'],
     ...['--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', 'true'],
   ]);

@@ -25,7 +25,7 @@ const REQUEST: Readonly<Record<'python' | 'javascript', RegExp>> = {
 
 /** Calls whose result carries no text of their argument. */
 const CLEAN =
-  /^(len|int|float|bool|ord|hash|id|isinstance|Number|parseInt|parseFloat|Boolean|BigInt|Math\.\w+|Date\.now|uuid\w*|uuid\.uuid\d|os\.path\.(exists|isfile|isdir|getsize|islink)|fs\.existsSync|typeof|new (Date|Set|Map)|encodeURIComponent|urllib\.parse\.quote(_plus)?|quote_plus|shlex\.quote|html\.escape|markupsafe\.escape|escapeHtml|mysql\.escape(Id)?|(\w+\.)*escape(Id|Literal|Identifier)?|DOMPurify\.sanitize|sanitizeHtml|sanitize\w*|validator\.\w+)$/;
+  /^(len|int|float|bool|ord|hash|id|isinstance|Number|parseInt|parseFloat|Boolean|BigInt|Math\.\w+|Date\.now|uuid\w*|uuid\.uuid\d|os\.path\.(exists|isfile|isdir|getsize|islink)|fs\.existsSync|typeof|new (Date|Set|Map)|encodeURIComponent|urllib\.parse\.quote(_plus)?|quote_plus|shlex\.quote|html\.escape|markupsafe\.escape|escapeHtml|mysql\.escape(Id)?|(\w+\.)*(?!un)\w*[eE]scape\w*|DOMPurify\.sanitize|sanitizeHtml|sanitize\w*|validator\.\w+)$/;
 
 export interface Taint {
   /** The node the expression's data comes from, or null where no source reaches it. */
@@ -181,6 +181,13 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
   }
   const call = asCall(node);
   const receiver = call?.calleeNode.field('object');
+  if (call && /^(util\.)?format$/.test(call.callee) && call.args[0]) {
+    const fixed = bindings.textOf(call.args[0].value);
+    if (fixed === null || !/%[sdj]/.test(fixed)) return null;
+    pieces.fixed = fixed;
+    for (const argument of call.args.slice(1)) add(pieces, argument.value, bindings, depth + 1);
+    return pieces;
+  }
   if (call && receiver && /\.(format|concat)$/.test(call.callee)) {
     const fixed = bindings.textOf(receiver);
     if (fixed === null) return null;

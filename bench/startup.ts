@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { openRunStore } from '../packages/ledger/src/index.ts';
 
 const { values } = parseArgs({ options: { json: { type: 'boolean' }, runs: { type: 'string', default: '21' } } });
 
@@ -16,6 +17,7 @@ const git = (...args: string[]) =>
   execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.org', ...args], { cwd: repository });
 git('init', '-q');
 git('commit', '-q', '--allow-empty', '-m', 'First');
+await recordRuns(50);
 
 const commands: Record<string, string[]> = {
   'lathe --help': [lathe, '--help'],
@@ -39,6 +41,36 @@ for (let run = -warmUps; run < Number(values.runs); run++) {
   }
 }
 rmSync(repository, { recursive: true });
+
+/** A record such as weeks of use leave. */
+async function recordRuns(count: number): Promise<void> {
+  const store = await openRunStore(join(repository, '.git/lathe/ledger.sqlite'));
+  for (let i = 0; i < count; i++) {
+    await store.append(`run${i}`, {
+      type: 'run-started',
+      atMs: i,
+      task: { kind: 'instruction', instruction: `task ${i}`, files: [], checks: ['true'], allow: [] },
+      options: {
+        n: 10,
+        models: ['local:smollm2-135m'],
+        temperature: null,
+        seed: 1,
+        maxCostUsd: null,
+        maxSeconds: null,
+        concurrency: 2,
+        keep: 'none',
+        unsafeNoSandbox: false,
+      },
+      baseCommit: 'b',
+      headCommit: 'b',
+      uncommitted: [],
+      isolation: 'none',
+      repository,
+    });
+    await store.append(`run${i}`, { type: 'ranked', atMs: i, ranking: [], best: null });
+  }
+  await store.close();
+}
 
 /** The `q` quantile of a list, by the nearest rank. */
 function quantile(list: readonly number[], q: number): number {

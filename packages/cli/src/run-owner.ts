@@ -1,6 +1,5 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LatheError } from '@lathe/protocol';
 
 /**
  * Work on a run as its only owner. The owner is noted in one file a run, `<latheDir>/owners/<runId>`, with the process's id and its start time.
@@ -31,6 +30,8 @@ async function takeRun(runId: string, latheDir: string): Promise<void> {
     }
     const owner = await livingOwner(runId, latheDir);
     if (owner !== null) {
+      // Loaded when it is needed: `lathe list` asks for owners too, and has to answer at once.
+      const { LatheError } = await import('@lathe/protocol');
       throw new LatheError('LATHE_RUN_BUSY', `process ${owner} is at work on run ${runId}`, {
         remedy: `wait for it, or stop it: kill -INT ${owner}`,
       });

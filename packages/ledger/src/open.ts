@@ -1,4 +1,4 @@
-import { LatheError, type RunStore } from '@lathe/protocol';
+import type { RunStore } from '@lathe/protocol';
 
 /**
  * Opens the run store at a file path (SQLite).
@@ -7,6 +7,7 @@ import { LatheError, type RunStore } from '@lathe/protocol';
  */
 export async function openRunStore(location: string, options: { busyTimeoutMs?: number } = {}): Promise<RunStore> {
   if (/^postgres(ql)?:/.test(location)) {
+    const { LatheError } = await import('@lathe/protocol');
     throw new LatheError('LATHE_USAGE_STORE', 'A PostgreSQL run store is not available in this version of Lathe.', {
       remedy: 'Name a file instead.',
     });

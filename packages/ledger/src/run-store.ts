@@ -1,7 +1,8 @@
 import { Event, type RunStore } from '@lathe/protocol';
 import { type Kysely, sql } from 'kysely';
+import { decode } from './decode.ts';
 import type { Schema } from './schema.ts';
-import { decode, SUMMARY_TYPES, summariseAll } from './summary.ts';
+import { SUMMARY_TYPES, summariseAll } from './summary.ts';
 
 /**
  * A run store over any database Kysely speaks to whose schema is up to date.
@@ -51,7 +52,7 @@ export function runStore(
           .orderBy('run_id')
           .orderBy('seq')
           .execute();
-        return summariseAll(rows);
+        return summariseAll(rows, decode);
       }),
 
     remove: (runId) =>

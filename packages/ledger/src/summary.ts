@@ -1,4 +1,4 @@
-import { Event, LatheError, type RunSummary } from '@lathe/protocol';
+import type { Event, RunSummary } from '@lathe/protocol';
 
 /** Events a summary is made of. */
 export const SUMMARY_TYPES: Event['type'][] = ['run-started', 'run-resumed', 'ranked', 'run-finished', 'kept'];
@@ -10,7 +10,10 @@ export interface StoredEvent {
 }
 
 /** Summaries of all runs, newest first, from their events of `SUMMARY_TYPES` ordered by run and position. */
-export function summariseAll(rows: readonly StoredEvent[]): RunSummary[] {
+export function summariseAll(
+  rows: readonly StoredEvent[],
+  decode: (runId: string, row: StoredEvent) => Event,
+): RunSummary[] {
   const events = new Map<string, Event[]>();
   for (const row of rows) {
     const of = events.get(row.run_id) ?? [];
@@ -19,26 +22,6 @@ export function summariseAll(rows: readonly StoredEvent[]): RunSummary[] {
   }
   const summaries = [...events].flatMap(([runId, of]) => summarise(runId, of) ?? []);
   return summaries.sort((a, b) => b.startedAtMs - a.startedAtMs || (a.runId < b.runId ? 1 : -1));
-}
-
-/** An event as it was stored. Throws `LATHE_STORE_CORRUPT`. */
-export function decode(runId: string, row: { seq: number; body: string }): Event {
-  const parsed = Event.safeParse(parseJson(row.body));
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new LatheError(
-    'LATHE_STORE_CORRUPT',
-    `Event ${row.seq} of run ${runId} cannot be read: ${issue === undefined ? 'unknown shape' : `${issue.path.join('.') || 'event'}: ${issue.message}`}.`,
-    { remedy: 'If a newer Lathe wrote it, use that version. The candidates themselves are commits under refs/lathe/.' },
-  );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function summarise(runId: string, events: readonly Event[]): RunSummary | null {

@@ -23,6 +23,7 @@ export { type ChatMessage, type ChatOptions, encodeChat, renderChat } from './to
 export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 export { TokenizerError } from './tokenizer/tokenizer-error.ts';
 export { type BpeVocabulary, tokenizerJson, trainBpe } from './train/bpe.ts';
+export { type Checkpoint, readCheckpoint, writeCheckpoint } from './train/checkpoint.ts';
 export { type Corpus, type FinishedRun, type RunEvent, type RunOptions, runTraining } from './train/run.ts';
 export { TrainError } from './train/train-error.ts';
 export { type Step, Trainer, type TrainingOptions } from './train/trainer.ts';

@@ -51,12 +51,13 @@ function merge(surveys: readonly Survey[]): Survey {
 
 /**
  * Copies of candidates, of every repository: each candidate is a commit before it is copied, so nothing is in them alone.
- * A process that was killed while it made the directory did not come to say whose run it is; its note of being at work
- * on the run, which it leaves first, tells.
+ * A process that was killed while it made or removed a directory may leave one that does not say whose run it is; the
+ * base of the run, a ref of this repository that is there before any copy, tells.
  */
-async function copies({ repository: { location } }: OpenRuns): Promise<Survey> {
+async function copies({ repository }: OpenRuns): Promise<Survey> {
+  const { location } = repository;
   const survey: Survey = { removals: [], left: [] };
-  const ours = new Set(await readdir(join(location.latheDir, 'owners')).catch(() => []));
+  const ours = new Set((await repository.listRunRefs()).map(({ runId }) => runId));
   const ownerOf = (runId: string, latheDir: string | null) =>
     latheDir === null && !ours.has(runId) ? null : livingOwner(runId, latheDir ?? location.latheDir);
   for (const { path, runId, latheDir } of await listRunDirectories()) {

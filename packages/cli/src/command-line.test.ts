@@ -1,10 +1,37 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { openRunStore } from '@lathe/ledger';
+import type { Event } from '@lathe/protocol';
 import { describe, expect, test } from 'vitest';
 import { repositoryWithHole } from './testing/repository.ts';
 import { latheEnvironment, runLathe } from './testing/run-lathe.ts';
 
+const bin = join(import.meta.dirname, '../bin/lathe.js');
 const { root: cwd } = repositoryWithHole();
+
+function startOf(run: number): Event {
+  return {
+    type: 'run-started',
+    atMs: run,
+    task: { kind: 'instruction', instruction: 'x'.repeat(8000), files: [], checks: ['true'], allow: [] },
+    options: {
+      n: 1,
+      models: ['local:a'],
+      temperature: null,
+      seed: 1,
+      maxCostUsd: null,
+      maxSeconds: null,
+      concurrency: 1,
+      keep: 'none',
+      unsafeNoSandbox: false,
+    },
+    baseCommit: 'b',
+    headCommit: 'b',
+    uncommitted: [],
+    isolation: 'none',
+    repository: '/r',
+  };
+}
 
 test.each([['--help'], ['help'], ['make', '--help'], ['--version']])(
   '%s goes to stdout and ends with 0',
@@ -45,7 +72,7 @@ test.each<[string[], RegExp]>([
 
 describe('output', () => {
   test('a reader that goes away is no error', async () => {
-    const script = `"${process.execPath}" "${join(import.meta.dirname, '../bin/lathe.js')}" make --help | head -n 1; echo "\${PIPESTATUS[0]}"`;
+    const script = `"${process.execPath}" "${bin}" make --help | head -n 1; echo "\${PIPESTATUS[0]}"`;
     const child = spawn('bash', ['-c', script], { cwd, env: latheEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr])
@@ -54,6 +81,26 @@ describe('output', () => {
       });
     await new Promise((resolve) => child.on('close', resolve));
     expect(output).toMatch(/^Usage: lathe make.*\n0\n$/);
+  });
+
+  test('a slow reader gets the whole document', async () => {
+    const { root } = repositoryWithHole();
+    const store = await openRunStore(join(root, '.git/lathe/ledger.sqlite'));
+    for (let i = 0; i < 40; i++) await store.append(`run${i}`, startOf(i));
+    await store.close();
+    const script = `"${process.execPath}" "${bin}" list --json | (sleep 1; cat)`;
+    const child = spawn('bash', ['-c', script], {
+      cwd: root,
+      env: latheEnvironment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    child.stdout.on('data', (text) => {
+      output += text;
+    });
+    await new Promise((resolve) => child.on('close', resolve));
+    expect(output.length).toBeGreaterThan(200_000);
+    expect(JSON.parse(output).runs).toHaveLength(40);
   });
 
   test('colours come where they are forced, and never with NO_COLOR', async () => {

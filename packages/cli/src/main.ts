@@ -14,4 +14,7 @@ if (process.env.LATHE_HANDED_OVER === '1') {
 }
 
 const { runCommandLine } = await import('./command-line.ts');
-process.exit(await runCommandLine(process.argv.slice(2)));
+const status = await runCommandLine(process.argv.slice(2));
+// A pipe may still hold what a slow reader has not taken; leaving before that would cut it off.
+await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
+process.exit(status);

@@ -20,6 +20,11 @@ export interface PrepareOptions {
   readonly contextTokens: number;
   /** Tokens of a text under the model's tokenizer, or an estimate that errs on the high side. */
   readonly countTokens: (text: string) => number;
+  /**
+   * Instructions: ask for changed files in full instead of SEARCH and REPLACE blocks, which models of a few billion
+   * parameters fill with text the file does not have. Default false.
+   */
+  readonly wholeFiles?: boolean;
 }
 
 /** A task as a model is asked it, and the way back from the model's answer to edits. */
@@ -27,7 +32,10 @@ export interface PreparedTask {
   readonly messages: readonly ChatMessage[];
   /** Strings that end a `chat` answer; what comes after them is never part of it. */
   readonly stop: readonly string[];
-  /** Holes only. Beginning of the assistant's turn: an open code fence, documentation and signature. */
+  /**
+   * Beginning of the assistant's turn. A hole: an open code fence, documentation and signature. An instruction that names
+   * one file to be answered in full: its path and an open fence.
+   */
   readonly prefill?: string;
   /** Holes only. Plain text that ends where the body begins. */
   readonly completionPrompt?: string;

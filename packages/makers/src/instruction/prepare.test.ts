@@ -135,6 +135,20 @@ describe('what does not apply exactly is invalid, with block, file and number of
   });
 });
 
+test('where whole files are wanted, the answer to one named file goes on inside its fence', async () => {
+  const task: Task = { kind: 'instruction', instruction: 'x', files: ['src/retry.js'], checks: [], allow: [] };
+  const options = { contextTokens: 4_000, countTokens: (text: string) => text.length / 3, wholeFiles: true };
+  const whole = await prepareTask(task, memoryTree(FILES), options);
+  expect(whole.messages[0]!.content).not.toContain('SEARCH');
+  expect(whole.prefill).toBe(`src/retry.js\n${FENCE}js\n`);
+  const result = await whole.toEdits('export const a = 1;', 'prefilled');
+  expect(result).toMatchObject({
+    edits: [{ path: 'src/retry.js', content: new TextEncoder().encode('export const a = 1;\n') }],
+  });
+  expect(await whole.toEdits('export const a', 'prefilled', true)).toHaveProperty('invalid');
+  expect(await whole.toEdits('// ... existing code ...', 'prefilled')).toHaveProperty('invalid');
+});
+
 test('an answer that was cut off is invalid even where every block in it is whole', async () => {
   const answer = `src/client.js\n${FENCE}\n${block('export const a = 1;', 'export const a = 2;')}\n${FENCE}\n`;
   expect(await (await prepared()).toEdits(answer, 'chat', false)).toHaveProperty('edits');

@@ -1,7 +1,7 @@
 import type { Task, Tree } from '@lathe/protocol';
 import { withoutThoughts } from '../answer.ts';
 import { fit, type Section } from '../budget.ts';
-import { fenced } from '../fenced.ts';
+import { fenced, fenceName } from '../fenced.ts';
 import type { Edits, PreparedTask, PrepareRequest } from '../prepared-task.ts';
 import { readText, requireText } from '../text.ts';
 import { applyChanges } from './apply.ts';
@@ -28,6 +28,16 @@ DELETE src/old.js
 
 Never leave out parts of a file with a placeholder. Do not change tests unless you are told to.`;
 
+/** The same for models that cannot copy a text exactly. */
+const WHOLE_FORMAT = `You are an expert programmer who changes a repository as instructed. For every file you change or create, write its path on a line of its own and then a code block with the whole new content of the file, from its first line to its last:
+
+src/greet.js
+\`\`\`js
+export const greet = (name) => \`hi \${name}\`;
+\`\`\`
+
+Never leave out parts of a file with a placeholder. Write no other files and no explanations.`;
+
 /** Files shown in full without being named; small ones are worth more than the map's mere names. */
 const MAX_SHOWN_CHARACTERS = 12_000;
 const MAX_SHOWN_FILES = 4;
@@ -35,24 +45,30 @@ const MAP_STEP = 20;
 
 /** An instruction as models are asked it; see `PreparedTask`. Throws where a file the task names is missing. */
 export async function prepareInstruction({ task, base, options }: PrepareRequest): Promise<PreparedTask> {
-  const asked = fit([...(await sections(task, base))], {
-    ...options,
-    contextTokens: options.contextTokens - options.countTokens(FORMAT),
-  });
+  const format = options.wholeFiles ? WHOLE_FORMAT : FORMAT;
+  const formatTokens = options.countTokens(format);
+  const asked = fit(await sections(task, base), { ...options, contextTokens: options.contextTokens - formatTokens });
+  const only = options.wholeFiles && task.files.length === 1 ? task.files[0]! : null;
+  // A file with fences of its own would end at the first of them.
+  const canPrefill = only !== null && !(await requireText(base, only)).includes('```');
+  const prefill = !canPrefill ? null : `${only}\n\`\`\`${fenceName(only)}\n`;
   return {
     messages: [
-      { role: 'system', content: FORMAT },
+      { role: 'system', content: format },
       { role: 'user', content: asked.text },
     ],
     stop: [],
-    continuationStop: [],
+    ...(prefill === null ? {} : { prefill }),
+    continuationStop: ['\n```'],
     leftOut: asked.leftOut,
     ...(asked.tooLong === null
       ? {}
-      : {
-          contextTooLong: { tokens: asked.tooLong + options.countTokens(FORMAT), contextTokens: options.contextTokens },
-        }),
-    toEdits: (answer, _style, isCutOff = false) => editsIn(answer, isCutOff, base),
+      : { contextTooLong: { tokens: asked.tooLong + formatTokens, contextTokens: options.contextTokens } }),
+    toEdits: (answer, style = 'chat', isCutOff = false) => {
+      // The stop string took the closing fence away.
+      const whole = style === 'prefilled' ? `${prefill}${answer}${isCutOff ? '' : '\n```'}` : answer;
+      return editsIn(whole, isCutOff, base);
+    },
   };
 }
 

@@ -17,8 +17,10 @@ export interface LocalMakerOptions {
 
 const HOLE_ANSWER_TOKENS = 320;
 const INSTRUCTION_ANSWER_TOKENS = 2048;
-/** Below this many parameters outside the embedding a model follows code better than requests. */
-const SMALL_MODEL_PARAMETERS = 250e6;
+/** Below this a model follows code better than requests: it is given a file to go on with. */
+const CHATTING_MODEL_PARAMETERS = 250e6;
+/** Below this a model cannot be relied on to copy the lines it wants replaced: it writes files in full. */
+const EDITING_MODEL_PARAMETERS = 5e9;
 /** News of tokens are shown to people: more often than this is only work. */
 const TOKEN_NEWS_MS = 100;
 
@@ -76,6 +78,7 @@ async function* write(opened: Opened, options: LocalMakerOptions, request: MakeR
   const prepared = await prepareTask(request.task, request.base, {
     contextTokens: model.contextSize - maxTokens,
     countTokens: (text) => model.tokenizer.encode(text).length,
+    wholeFiles: parametersOf(model) < EDITING_MODEL_PARAMETERS,
   });
   const style = styleOf(prepared, model);
   const prompt = await promptOf(prepared, style, opened);
@@ -111,13 +114,16 @@ async function* write(opened: Opened, options: LocalMakerOptions, request: MakeR
   }
 }
 
-/** How a model is asked for a hole: see `PromptStyle`. A model without a chat template can only complete. */
+/** See `PromptStyle`. */
 function styleOf(prepared: PreparedTask, model: Model): PromptStyle {
-  if (prepared.completionPrompt === undefined) return 'chat';
-  const { nLayer, nEmbd, nFeedForward, nHead, nKvHead, headSize } = model.config;
-  const attention = 2 * nEmbd * headSize * (nHead + nKvHead);
-  const parameters = nLayer * (attention + 3 * nEmbd * nFeedForward);
-  return parameters < SMALL_MODEL_PARAMETERS || prepared.prefill === undefined ? 'completion' : 'prefilled';
+  if (prepared.completionPrompt !== undefined && parametersOf(model) < CHATTING_MODEL_PARAMETERS) return 'completion';
+  return prepared.prefill === undefined ? 'chat' : 'prefilled';
+}
+
+/** Parameters of the blocks, without the embedding. */
+function parametersOf({ config }: Model): number {
+  const { nLayer, nEmbd, nFeedForward, nHead, nKvHead, headSize } = config;
+  return nLayer * (2 * nEmbd * headSize * (nHead + nKvHead) + 3 * nEmbd * nFeedForward);
 }
 
 async function promptOf(prepared: PreparedTask, style: PromptStyle, { model, file }: Opened): Promise<number[]> {

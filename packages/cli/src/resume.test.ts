@@ -1,12 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { openRunStore } from '@lathe/ledger';
 import { RunDocument } from '@lathe/protocol';
 import { describe, expect, test } from 'vitest';
 import { withoutIsolation } from './testing/isolation.ts';
 import { startModelServer } from './testing/model-server.ts';
-import { repositoryWithHole, type TestRepository } from './testing/repository.ts';
+import { repositoryWithHole } from './testing/repository.ts';
 import { cacheHome, runLathe, startLathe } from './testing/run-lathe.ts';
 
 const right = '```js\nexport function double(number) {\n  return number * 2;\n}\n```';
@@ -23,29 +21,6 @@ function until(child: ReturnType<typeof startLathe>, pattern: RegExp): Promise<v
     });
     child.process.on('close', () => reject(new Error(`it ended without ${pattern}: ${seen}`)));
   });
-}
-
-/** Command lines of living processes that name the path. */
-function processesNaming(path: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      } catch {
-        return '';
-      }
-    })
-    .filter((line) => line.includes(path));
-}
-
-async function madeCounts(repository: TestRepository, runId: string): Promise<number[]> {
-  const store = await openRunStore(join(repository.root, '.git/lathe/ledger.sqlite'));
-  const made = (await store.read(runId)).filter((event) => event.type === 'candidate-made');
-  await store.close();
-  const counts = new Map<number, number>();
-  for (const { index } of made) counts.set(index, (counts.get(index) ?? 0) + 1);
-  return [...counts].sort(([a], [b]) => a - b).map(([, count]) => count);
 }
 
 describe.skipIf(withoutIsolation !== null)(`a run that stops half-way${withoutIsolation ?? ''}`, () => {
@@ -96,45 +71,6 @@ describe.skipIf(withoutIsolation !== null)(`a run that stops half-way${withoutIs
     first.process.kill('SIGTERM');
     expect((await first.ended).status).toBe(4);
   });
-
-  test('twenty kills at moments all over one run: nothing is made twice, nothing is lost, nothing is left', async () => {
-    const repository = repositoryWithHole();
-    const cwd = repository.root;
-    await using server = await startModelServer([right, other]);
-    const env = { OPENAI_BASE_URL: server.url };
-    const args = [
-      'make',
-      ...task,
-      '--model',
-      'openai:a',
-      '-n',
-      '24',
-      '--concurrency',
-      '2',
-      '--check',
-      'sleep 0.3 && npm test',
-    ];
-    const first = startLathe(args, { cwd, env });
-    await until(first, /fails on the base/);
-    let last = first;
-    for (let kill = 0; kill < 20; kill++) {
-      if (kill > 0) last = startLathe(['resume', 'last', '--json'], { cwd, env });
-      // Fractions of the golden ratio: spread evenly, and never in step with what the process does.
-      await sleep(100 + 1400 * ((kill * 0.618) % 1));
-      last.process.kill('SIGKILL');
-      await last.ended;
-    }
-    const resumed = await runLathe(['resume', 'last', '--json'], { cwd, env });
-    expect(resumed.status, resumed.stderr).toBe(0);
-    const run = RunDocument.parse(JSON.parse(resumed.stdout));
-    expect(run.candidates.map(({ status }) => status)).toEqual(Array.from({ length: 24 }, () => 'passed'));
-    expect(run.statistics).toMatchObject({ n: 24, passed: 24, distinct: 2 });
-    expect(await madeCounts(repository, run.runId)).toEqual(Array.from({ length: 24 }, () => 1));
-    for (const { ref } of run.candidates) repository.git('rev-parse', '--verify', '--quiet', ref!);
-    expect(repository.git('status', '--porcelain')).toBe('');
-    expect(readdirSync(join(cacheHome, 'lathe/work'))).toEqual([]);
-    expect(processesNaming(join(cacheHome, 'lathe/work', run.runId))).toEqual([]);
-  }, 120_000);
 
   test('clean removes the copies of a killed run and leaves its evidence', async () => {
     const repository = repositoryWithHole();

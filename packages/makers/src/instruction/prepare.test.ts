@@ -141,9 +141,11 @@ test('where whole files are wanted, the answer to one named file goes on inside 
   const whole = await prepareTask(task, memoryTree(FILES), options);
   expect(whole.messages[0]!.content).not.toContain('SEARCH');
   expect(whole.prefill).toBe(`src/retry.js\n${FENCE}js\n`);
-  const result = await whole.toEdits('export const a = 1;', 'prefilled');
-  expect(result).toMatchObject({
-    edits: [{ path: 'src/retry.js', content: new TextEncoder().encode('export const a = 1;\n') }],
+  const kept = 'export const backoff = () => 1;';
+  const content = new TextEncoder().encode(`${kept}\n`);
+  expect(await whole.toEdits(kept, 'prefilled')).toMatchObject({ edits: [{ path: 'src/retry.js', content }] });
+  expect(await whole.toEdits('export const other = 1;', 'prefilled')).toEqual({
+    invalid: 'the new content of src/retry.js lacks backoff, which it was not told to remove',
   });
   expect(await whole.toEdits('export const a', 'prefilled', true)).toHaveProperty('invalid');
   expect(await whole.toEdits('// ... existing code ...', 'prefilled')).toHaveProperty('invalid');

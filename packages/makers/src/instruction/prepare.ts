@@ -6,6 +6,7 @@ import type { Edits, PreparedTask, PrepareRequest } from '../prepared-task.ts';
 import { readText, requireText } from '../text.ts';
 import { applyChanges } from './apply.ts';
 import { changesIn } from './blocks.ts';
+import { droppedBy } from './dropped.ts';
 import { repositoryMap } from './map.ts';
 
 /** The form an answer must have; `changesIn` reads it. */
@@ -36,7 +37,7 @@ src/greet.js
 export const greet = (name) => \`hi \${name}\`;
 \`\`\`
 
-Never leave out parts of a file with a placeholder. Write no other files and no explanations.`;
+Keep everything of the file that need not change, and never leave out parts with a placeholder. Write no other files and no explanations.`;
 
 /** Files shown in full without being named; small ones are worth more than the map's mere names. */
 const MAX_SHOWN_CHARACTERS = 12_000;
@@ -67,12 +68,13 @@ export async function prepareInstruction({ task, base, options }: PrepareRequest
     toEdits: (answer, style = 'chat', isCutOff = false) => {
       // The stop string took the closing fence away.
       const whole = style === 'prefilled' ? `${prefill}${answer}${isCutOff ? '' : '\n```'}` : answer;
-      return editsIn(whole, isCutOff, base);
+      return editsIn(whole, isCutOff, base, options.wholeFiles ? task.instruction : null);
     },
   };
 }
 
-async function editsIn(answer: string, isCutOff: boolean, base: Tree): Promise<Edits> {
+/** `instruction` is given where files come in full: what they may lose depends on it. */
+async function editsIn(answer: string, isCutOff: boolean, base: Tree, instruction: string | null): Promise<Edits> {
   const text = withoutThoughts(answer);
   if (text === null) return { invalid: 'the answer ends before the model stopped thinking' };
   if (text.trim() === '') return { invalid: 'the answer is empty' };
@@ -82,7 +84,8 @@ async function editsIn(answer: string, isCutOff: boolean, base: Tree): Promise<E
     return { invalid: 'there is no change in the answer: no path with a code block below it' };
   // What is there may be half of what was meant, and half a change can pass its checks.
   if (isCutOff) return { invalid: 'the answer ends before all its changes may have been written' };
-  return applyChanges(read.changes, base);
+  const dropped = instruction === null ? null : await droppedBy(read.changes, instruction, base);
+  return dropped === null ? applyChanges(read.changes, base) : { invalid: dropped };
 }
 
 /** Named files and the words are needed; then AGENTS.md, the files the map ranks first, and the map itself, as far as it goes. */

@@ -52,7 +52,8 @@ A first run, on a function whose tests are written and whose body is not:
   $ lathe make --at src/slug.js:slugify
 
 RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candidate passed;
-10 none passed; 11 budget reached before one passed; 2 usage; 3 not found; 4 cancelled; 1 other errors.`,
+10 none passed; 11 budget reached before one passed; 12 scan --fail-on; 2 usage; 3 not found; 4 cancelled;
+1 other errors.`,
     );
 
   program.commandsGroup('Make and choose:');
@@ -280,6 +281,9 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       const { modelInfo } = await import('./commands/models.ts');
       end(await modelInfo(name, options, terminal));
     });
+  for (const command of [...program.commands, ...models.commands]) {
+    if (command.description() === '') command.description(command.summary());
+  }
   return program;
 }
 

@@ -45,8 +45,8 @@ const CASES: [TinyKind, 'F32' | 'Q8_0' | 'Q4_1', Precision, number][] = [
   ['qwen2', 'F32', 'f32', 1e-5],
   ['llama', 'Q8_0', 'exact', 1e-5],
   ['qwen2', 'Q4_1', 'exact', 1e-5],
-  ['llama', 'Q4_1', 'int8', 0.05],
-  ['qwen2', 'Q8_0', 'int8', 0.05],
+  ['llama', 'Q4_1', 'int8', 0.08],
+  ['qwen2', 'Q8_0', 'int8', 0.08],
 ];
 
 describe.each(CASES)('%s stored as %s in %s', (kind, storeAs, precision, tolerance) => {
@@ -54,10 +54,9 @@ describe.each(CASES)('%s stored as %s in %s', (kind, storeAs, precision, toleran
     const file = await tiny(kind, storeAs);
     const expected = await referenceLogits(file, TOKENS);
     const { config, evaluator } = await loadEvaluator(file, { ...SETUP, precision });
-    const empty = evaluator.emptyPrefix();
-    const { prefix } = await evaluator.extend(empty, TOKENS.slice(0, 9), [1]);
-    const blocks = [await evaluator.logits(empty, TOKENS.slice(0, 9)), await evaluator.logits(prefix, TOKENS.slice(9))];
-    const got = blocks.flatMap((logits) =>
+    const first = await evaluator.logits(evaluator.emptyPrefix(), TOKENS.slice(0, 9));
+    const second = await evaluator.logits(first.prefix, TOKENS.slice(9));
+    const got = [first, second].flatMap(({ logits }) =>
       Array.from({ length: logits.length / config.vocabSize }, (_, i) =>
         logits.subarray(i * config.vocabSize, (i + 1) * config.vocabSize),
       ),
@@ -146,20 +145,24 @@ describe('rows', () => {
 });
 
 describe('SmolLM2-135M', () => {
-  it.skipIf(smollm2File === null)(`gives the logits of an evaluation in f64 within 1e-3${withoutSmollm2}`, async () => {
-    const file = await openGguf(smollm2File!);
-    const tokens = [504, 2425, 282, 1127, 330, 260, 3426, 28, 284, 260, 11558, 338, 9404, 260, 8664, 30];
-    const wanted = [0, 7, 15];
-    const expected = await referenceLogits(file, tokens, wanted);
-    for (const precision of ['f32', 'exact'] as const) {
-      const { config, evaluator } = await loadEvaluator(file, { ...SETUP, precision });
-      const logits = await evaluator.logits(evaluator.emptyPrefix(), tokens);
-      for (const [i, place] of wanted.entries()) {
-        const got = logits.subarray(place * config.vocabSize, (place + 1) * config.vocabSize);
-        expect(relativeError(got, expected[i]!)).toBeLessThan(1e-3);
+  it.skipIf(smollm2File === null)(
+    `gives the logits of an evaluation in f64 within 1e-3${withoutSmollm2}`,
+    async () => {
+      const file = await openGguf(smollm2File!);
+      const tokens = [504, 2425, 282, 1127, 330, 260, 3426, 28, 284, 260, 11558, 338, 9404, 260, 8664, 30];
+      const wanted = [0, 7, 15];
+      const expected = await referenceLogits(file, tokens, wanted);
+      for (const precision of ['f32', 'exact'] as const) {
+        const { config, evaluator } = await loadEvaluator(file, { ...SETUP, precision });
+        const { logits } = await evaluator.logits(evaluator.emptyPrefix(), tokens);
+        for (const [i, place] of wanted.entries()) {
+          const got = logits.subarray(place * config.vocabSize, (place + 1) * config.vocabSize);
+          expect(relativeError(got, expected[i]!)).toBeLessThan(1e-3);
+        }
+        await evaluator.close();
       }
-      await evaluator.close();
-    }
-    await file.close();
-  });
+      await file.close();
+    },
+    180_000,
+  );
 });

@@ -79,13 +79,17 @@ export class Evaluator {
     };
   }
 
-  /** Logits [tokens, vocabSize] after each of the tokens. */
-  async logits(prefix: Prefix, tokens: readonly number[]): Promise<Float32Array> {
+  /** Logits [tokens, vocabSize] after each of the tokens, and the longer prefix. */
+  async logits(prefix: Prefix, tokens: readonly number[]): Promise<{ prefix: Prefix; logits: Float32Array }> {
     const { run } = this.#prepare(prefix, null, tokens, 1, {
       rows: tokens.map((_, i) => i),
       inverseTemperatures: tokens.map(() => 1),
     });
-    return (await run(['logits'])).logits!.data as Float32Array;
+    const { newKeysValues, logits } = await run(['newKeysValues', 'logits']);
+    return {
+      prefix: this.#grow(prefix, newKeysValues!.data as Float32Array, tokens.length),
+      logits: logits!.data as Float32Array,
+    };
   }
 
   /** Reads one token in each row behind the prefix and the row's own suffix, which grows by it. */

@@ -158,7 +158,16 @@ describe('the batch', () => {
       return step(prefix, suffix, tokens, inverse);
     };
     const rows = [4, 4, 8, 12].map(
-      (maxTokens, index): RowRequest => ({ index, seed: 1, maxTokens, stop: [], temperature: 0, topP: 1, topK: 0 }),
+      (maxTokens, index): RowRequest => ({
+        index,
+        seed: 1,
+        maxTokens,
+        stop: [],
+        temperature: 0,
+        topP: 1,
+        topK: 0,
+        ignoreEnd: false,
+      }),
     );
     const { prefix, last } = await evaluator.extend(evaluator.emptyPrefix(), PROMPT, [1]);
     const { rows: made } = await generate(

@@ -13,6 +13,8 @@ export interface RowRequest extends Sampling {
   readonly seed: number;
   readonly maxTokens: number;
   readonly stop: readonly string[];
+  /** The model's own end token is a token like others: for measurements that need a fixed length. */
+  readonly ignoreEnd: boolean;
 }
 
 /** Why a row ended: `end`, the model's own end token; `stop`, a stop string; `length`, maxTokens or the model's window. */
@@ -148,7 +150,7 @@ async function take(row: Row, next: NextToken, vocabulary: Vocabulary): Promise<
   const { token, logProbability } = await chosen(request, next, u);
   row.logProbabilities.push(logProbability);
   let text = '';
-  if (vocabulary.isEnd(token)) {
+  if (vocabulary.isEnd(token) && !request.ignoreEnd) {
     text = end(row, 'end');
   } else {
     row.tokens.push(token);

@@ -36,7 +36,7 @@ describe.skipIf(smollm2File === null)(`SmolLM2-135M as llama.cpp evaluates it${w
     vocabSize = loaded.config.vocabSize;
     for (const { promptTokens, greedyTokens } of f32) {
       const tokens = [...promptTokens, ...greedyTokens];
-      const logits = await evaluator.logits(evaluator.emptyPrefix(), tokens);
+      const { logits } = await evaluator.logits(evaluator.emptyPrefix(), tokens);
       const after = (place: number) => logits.subarray(place * vocabSize, (place + 1) * vocabSize);
       ours.push({
         topTokens: tokens.map((_, place) => highest(after(place))),

@@ -23,9 +23,16 @@ export async function loadEvaluator(
 ): Promise<{ config: Config; evaluator: Evaluator }> {
   const config = readConfig(file);
   const g = new GraphBuilder();
-  buildModel(g, config, await loadWeights(g, file, config, setup.precision, setup.contextSize), topCandidates(config));
+  const { weights, toResidualBasis } = await loadWeights(g, file, config, setup.precision, setup.contextSize);
+  buildModel(g, config, weights, topCandidates(config));
   const session = await openSession(g.build(), setup);
-  return { config, evaluator: new Evaluator(session, config, await embedding(file, config), minRows(config, setup)) };
+  const lookUp = await embedding(file, config);
+  const embed = (tokens: readonly number[]) => {
+    const embedded = lookUp(tokens);
+    toResidualBasis(embedded);
+    return embedded;
+  };
+  return { config, evaluator: new Evaluator(session, config, embed, minRows(config, setup)) };
 }
 
 function topCandidates({ vocabSize }: Config): number {

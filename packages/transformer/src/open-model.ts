@@ -28,6 +28,8 @@ export interface RowOptions {
   readonly topK?: number;
   readonly maxTokens?: number;
   readonly stop?: readonly string[];
+  /** Go on past the model's own end token: for measurements that need a fixed length. Default false. */
+  readonly ignoreEnd?: boolean;
 }
 
 export interface GenerateRequest extends Omit<RowOptions, 'index'> {
@@ -65,7 +67,15 @@ export interface Model {
 }
 
 const MAX_DEFAULT_CONTEXT = 8192;
-const DEFAULTS = { seed: 0, temperature: 0.8, topP: 0.95, topK: 0, maxTokens: 256, stop: [] as readonly string[] };
+const DEFAULTS = {
+  seed: 0,
+  temperature: 0.8,
+  topP: 0.95,
+  topK: 0,
+  maxTokens: 256,
+  stop: [] as readonly string[],
+  ignoreEnd: false,
+};
 
 /**
  * Opens a GGUF model. The file is read by the model's thread and closed again; where a `GgufFile` is given it stays the
@@ -140,7 +150,7 @@ function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
   if (asked.length === 0) fail('rows', 'at least one', 'none');
   if (new Set(asked.map(({ index }) => index)).size !== asked.length) fail('rows', 'unique indices', 'one twice');
   return asked.map((row) => {
-    const { index, seed, temperature, topP, topK, maxTokens, stop } = {
+    const { index, seed, temperature, topP, topK, maxTokens, stop, ignoreEnd } = {
       ...DEFAULTS,
       ...defined(request),
       ...defined(row),
@@ -160,6 +170,7 @@ function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
       topK,
       maxTokens: Math.min(maxTokens, room),
       stop: stop.filter((text) => text !== ''),
+      ignoreEnd,
     };
   });
 }

@@ -1,9 +1,21 @@
 import type { GraphBuilder, Tensor } from '@lathe/graph';
-import { dequantise } from './dequantise.ts';
-import { type Linear, type StoredMatrix, shared, withBias } from './linear.ts';
+import { type Linear, type Projector, shared, withBias } from './linear.ts';
+import { hadamardMatrix } from './rotation.ts';
+
+/** A matrix whose values have been read, and turned where that is wanted. */
+export interface DenseMatrix {
+  readonly name: string;
+  /** [outputs, inputs] */
+  readonly values: Float32Array;
+  readonly outputs: number;
+  readonly inputs: number;
+  readonly bias: Tensor | null;
+  /** The matrix takes inputs whose neighbours are mixed in blocks of so many by H: null where they come as they are. */
+  readonly mixBlock: number | null;
+}
 
 /**
- * Linear layer in 8-bit integers, y = ŝ · (x̂ · Ŵ), with one scale per row of x and one per output of W:
+ * Linear layer in 8-bit integers, with one scale per row of x and one per output of W:
  *
  *   x̂[m, k] = round(127 · x[m, k] / a_m) + 128 as u8,   a_m = max_k |x[m, k]|
  *   Ŵ[k, n] = round(W[n, k] / s_n) as i8,               s_n = max_k |W[n, k]| / 127
@@ -12,59 +24,62 @@ import { type Linear, type StoredMatrix, shared, withBias } from './linear.ts';
  * The sum is exact in 32 bits, so a row's result does not depend on the other rows. Activations are unsigned because the
  * fast kernels are (AVX-512 VNNI and AMX multiply u8 by i8).
  */
-export function int8Linear(g: GraphBuilder, { name, type, bytes, outputs, inputs, bias }: StoredMatrix): Linear {
-  const { transposed, scales } = quantisePerOutput(dequantise(type, bytes), outputs, inputs);
-  const weight = g.constant(`${name}.q`, 'int8', [inputs, outputs], transposed);
+export function int8Linear(g: GraphBuilder, { name, values, outputs, inputs, bias, mixBlock }: DenseMatrix): Linear {
+  const { quantised, scales } = quantisePerOutput(values, outputs, inputs);
+  // Transposed once, when the session is made.
+  const weight = g.transpose(g.constant(`${name}.q`, 'int8', [outputs, inputs], quantised), [1, 0]);
   const scale = g.constant(`${name}.scales`, 'float32', [outputs], scales);
   const zero = g.constant(`${name}.zeros`, 'int8', [outputs], new Int8Array(outputs));
   const unit = {
     scale: g.scalar(`${name}.unit`, 1 / 127),
     zero: g.constant(`${name}.middle`, 'uint8', [], new Uint8Array([128])),
+    least: g.scalar(`${name}.least`, 1e-30),
   };
+  const mix =
+    mixBlock === null ? null : g.constant(`${name}.mix`, 'float32', [mixBlock, mixBlock], hadamardMatrix(mixBlock));
   return (projector) => {
-    const [quantised, largest] = shared(projector, 'rows', () => quantiseRows(g, projector.x, unit));
-    const product = g.matMulIntegerToFloat(quantised!, weight, unit.scale, scale, unit.zero, zero);
+    const [rows, largest] = shared(projector, 'rows', () => quantiseRows(g, mixed(g, projector, mix), unit));
+    const product = g.matMulIntegerToFloat(rows!, weight, unit.scale, scale, unit.zero, zero);
     return withBias(g, g.mul(product, largest!), bias);
   };
 }
 
-function quantiseRows(g: GraphBuilder, x: Tensor, unit: { scale: Tensor; zero: Tensor }): readonly Tensor[] {
-  const largest = g.reduceMax(g.abs(x), -1);
+function mixed(g: GraphBuilder, { x }: Projector, mix: Tensor | null): Tensor {
+  if (mix === null) return x;
+  const [rows, inputs] = x.shape as [Tensor['shape'][number], number];
+  const block = mix.shape[0] as number;
+  return g.reshape(g.matMul(g.reshape(x, [rows, inputs / block, block]), mix), [rows, inputs]);
+}
+
+function quantiseRows(
+  g: GraphBuilder,
+  x: Tensor,
+  unit: { scale: Tensor; zero: Tensor; least: Tensor },
+): readonly Tensor[] {
+  // A row of zeros has no scale of its own.
+  const largest = g.max(g.reduceMax(g.abs(x), -1), unit.least);
   return [g.quantizeLinear(g.div(x, largest), unit.scale, unit.zero), largest];
 }
 
-/** Scales [outputs] and the rounded weights as [inputs, outputs]. An output whose weights are all 0 has scale 0. */
+/** Scales [outputs] and the rounded weights [outputs, inputs]. An output whose weights are all 0 has scale 0. */
 export function quantisePerOutput(
   values: Float32Array,
   outputs: number,
   inputs: number,
-): { transposed: Int8Array; scales: Float32Array } {
-  const transposed = new Int8Array(inputs * outputs);
+): { quantised: Int8Array; scales: Float32Array } {
+  const quantised = new Int8Array(inputs * outputs);
   const scales = new Float32Array(outputs);
-  const inverse = new Float32Array(outputs);
   for (let n = 0; n < outputs; n++) {
+    const [from, to] = [n * inputs, (n + 1) * inputs];
     let largest = 0;
-    for (let i = n * inputs; i < (n + 1) * inputs; i++) {
+    for (let i = from; i < to; i++) {
       const size = Math.abs(values[i]!);
       if (size > largest) largest = size;
     }
     scales[n] = largest / 127;
-    inverse[n] = largest === 0 ? 0 : 127 / largest;
+    const factor = largest === 0 ? 0 : 127 / largest;
+    // Adding and subtracting 1.5 · 2^52 rounds half to even without a call.
+    for (let i = from; i < to; i++) quantised[i] = values[i]! * factor + 6755399441055744 - 6755399441055744;
   }
-  // Tiles, so that both the reads (along k) and the writes (along n) stay within the cache.
-  const TILE = 64;
-  for (let n0 = 0; n0 < outputs; n0 += TILE) {
-    const n1 = Math.min(n0 + TILE, outputs);
-    for (let k0 = 0; k0 < inputs; k0 += TILE) {
-      const k1 = Math.min(k0 + TILE, inputs);
-      for (let n = n0; n < n1; n++) {
-        const factor = inverse[n]!;
-        const row = n * inputs;
-        // Adding and subtracting 1.5 · 2^52 rounds half to even without a call.
-        for (let k = k0; k < k1; k++)
-          transposed[k * outputs + n] = values[row + k]! * factor + 6755399441055744 - 6755399441055744;
-      }
-    }
-  }
-  return { transposed, scales };
+  return { quantised, scales };
 }

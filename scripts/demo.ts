@@ -4,7 +4,7 @@
  * is done with one candidate, for the time. Nothing here is prepared: what passes, passes.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pc from 'picocolors';
@@ -44,7 +44,7 @@ const repository = mkdtempSync(join(tmpdir(), 'lathe-demo-'));
 try {
   copyExample();
   // Fetched and read once before anything is timed.
-  await run(['models', 'pull', MODEL], { quiet: false });
+  readFileSync(JSON.parse(await run(['models', 'pull', MODEL, '--json'], { quiet: false })).path);
   const outcomes: Outcome[] = [];
   for (const [i, hole] of HOLES.entries()) {
     console.log(colors.bold(`\n${i + 1} of ${HOLES.length}: ${hole.at}`));
@@ -58,8 +58,11 @@ try {
   const passed = outcomes.filter(({ ten }) => ten.best !== null).length;
   console.log(`\n${summary(outcomes, passed)}`);
   process.exitCode = passed === 0 ? 1 : 0;
+  if (process.stdout.isTTY)
+    console.log(`\nThe repository and its runs, to look around in: cd ${repository} && node ${lathe} list`);
 } finally {
-  rmSync(repository, { recursive: true, force: true });
+  // Nobody looks around where nobody watched.
+  if (!process.stdout.isTTY) rmSync(repository, { recursive: true, force: true });
 }
 
 /** The example as a repository of its own, with one commit. */
@@ -115,7 +118,7 @@ function run(args: string[], { quiet }: { quiet: boolean }): Promise<string> {
 }
 
 function table(outcomes: readonly Outcome[]): string[] {
-  return drawTable(
+  const [header = '', ...lines] = drawTable(
     [
       { header: 'function' },
       { header: 'passed', align: 'right' },
@@ -124,7 +127,6 @@ function table(outcomes: readonly Outcome[]): string[] {
       { header: 'ten', align: 'right' },
       { header: 'one', align: 'right' },
       { header: 'ratio', align: 'right' },
-      { header: 'why', flexible: true },
     ],
     outcomes.map(({ hole, ten, tenMs, oneMs }) => [
       hole.at,
@@ -134,18 +136,25 @@ function table(outcomes: readonly Outcome[]): string[] {
       formatDuration(tenMs),
       formatDuration(oneMs),
       `${(tenMs / oneMs).toFixed(1)} ×`,
-      ten.kept === null ? 'none of ten passed' : (ten.ranking[0]?.reasons.join(', ') ?? ''),
     ]),
-    { width: process.stdout.columns || 120, colors },
+    { width: process.stdout.columns || 100, colors },
   );
+  const why = ({ ten }: Outcome) =>
+    ten.kept === null ? 'none of ten passed' : (ten.ranking[0]?.reasons.join(', ') ?? '');
+  return [header, ...lines.flatMap((line, i) => [line, colors.dim(`    ${why(outcomes[i]!)}`)])];
 }
 
 function summary(outcomes: readonly Outcome[], passed: number): string {
-  const ratios = outcomes.map(({ tenMs, oneMs }) => tenMs / oneMs).sort((a, b) => a - b);
+  const ratio = median(outcomes.map(({ tenMs, oneMs }) => tenMs / oneMs));
   const firstTry = outcomes.filter(({ one }) => one.best !== null).length;
   return [
     `Of ${outcomes.length} functions, ten candidates solved ${passed} and one candidate alone ${firstTry}.`,
-    `Times are of whole commands, from start to ranking, with the model loaded each time; ten took ${ratios[ratios.length >> 1]!.toFixed(1)} × one (median).`,
+    `Times are of whole commands, from start to ranking, with the model loaded each time; ten took ${ratio.toFixed(1)} × one (median).`,
     `The model was local:${MODEL}, the smallest there is here. A stronger one: lathe models list`,
   ].join('\n');
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }

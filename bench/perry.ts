@@ -2,8 +2,8 @@
  * Security gates against the labels of a user study: Perry, Srivastava, Kumar and Boneh, "Do Users Write More Insecure
  * Code with AI Assistants?" (arXiv 2211.03622), five tasks, answers and labels as released. Three readers: this project's
  * patterns alone, patterns with probes (each answer runs in a sandbox), and the libraries alone. An answer counts as found
- * insecure when it has a security finding of severity high or worse; answers labelled partly secure, unknown or not
- * applicable are counted apart. A second table: the cases of eslint-plugin-security's own tests.
+ * insecure when it has a security finding of severity high or worse (of any severity for the libraries, whose severities
+ * are not made for this); answers labelled partly secure, unknown or not applicable are counted apart. A second table: the cases of eslint-plugin-security's own tests.
  *
  * The data is not part of the repository: LATHE_SHARED_DATA names its folder.
  */
@@ -106,7 +106,10 @@ if (values.probes) {
 type Reader = readonly Finding[];
 const severe = (reader: Reader, answer: Answer): boolean =>
   reader.some(
-    (finding) => finding.path === pathOf(answer) && finding.kind === 'security' && atLeast(finding.severity, 'high'),
+    (finding) =>
+      finding.path === pathOf(answer) &&
+      finding.kind === 'security' &&
+      atLeast(finding.severity, reader === libraries.findings ? 'info' : 'high'),
   );
 
 interface Score {

@@ -77,6 +77,7 @@ function mannerOf(code: string): string | null {
   // A letter looked up in a table.
   if (
     /alphabet|letters|table|mapping|\bkey\b|dict/i.test(code) &&
+    !/(en|de)crypt\w+\s*\(/i.test(code) &&
     /\w+\[\s*\w+\s*\]|\.get\s*\(|\.replace\s*\(/.test(code) &&
     /\bfor\b|\.map\s*\(|\bjoin\b/.test(code)
   )

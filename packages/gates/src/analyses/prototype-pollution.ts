@@ -32,7 +32,8 @@ export function prototypePollution(file: ParsedFile): Hit[] {
         : /^Object\.(keys|entries)\(.*\)\.forEach$/s.test(loop?.field('function')?.text() ?? '');
     const name = fn ? (fn.field('name')?.text() ?? fn.parent()?.field('name')?.text() ?? '') : '';
     const recursive =
-      name !== '' && new RegExp(`\\b${name.replace(/\W/g, '\\$&')}\\s*\\(`).test(around.slice(around.indexOf('{')));
+      name !== '' &&
+      new RegExp(`(?<![.\\w])${name.replace(/\W/g, '\\$&')}\\s*\\(`).test(around.slice(around.indexOf('{')));
     if (overKeys && recursive) {
       hits.push({ node: write });
       continue;

@@ -149,7 +149,7 @@ function meaningOf(message: Linter.LintMessage): RawFinding {
     kind: rule in SECURITY ? 'security' : 'quality',
     rule: `eslint/${rule}`,
     cwe,
-    severity: strong || exponential ? 'medium' : severity,
+    severity: strong || exponential ? 'medium' : /^Unsafe call to import/.test(message.message) ? 'low' : severity,
     confidence,
     line: message.line,
     endLine: message.endLine ?? message.line,

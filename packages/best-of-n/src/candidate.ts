@@ -129,7 +129,7 @@ async function passGates(
   edits: readonly FileEdit[],
 ): Promise<string | null> {
   const { gates, recorder } = session.parts;
-  const trees = { base: recorder.treeAt(session.baseCommit), candidate: recorder.treeAt(commit) };
+  const trees = { base: session.base, candidate: recorder.treeAt(commit) };
   for (const gate of gates) {
     if (session.signal.aborted) return null;
     const result = await gate.inspect({ ...trees, edits, signal: session.signal });

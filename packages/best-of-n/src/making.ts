@@ -78,7 +78,7 @@ async function makeWith(
     await session.making.during(async () => {
       const news = maker.make({
         task,
-        base: session.parts.recorder.treeAt(session.baseCommit),
+        base: session.base,
         indices,
         seed: options.seed,
         temperature: options.temperature,

@@ -1,4 +1,4 @@
-import type { CheckResult } from '@lathe/protocol';
+import type { CheckResult, Finding } from '@lathe/protocol';
 import { expect, test } from 'vitest';
 import { type Criterion, DEFAULT_CRITERIA, rank } from './ranking.ts';
 import type { CandidateState } from './replay.ts';
@@ -10,11 +10,14 @@ function candidate(
     lines = 10,
     sameAs = null,
     status,
+    findings = null,
   }: {
     checks?: CheckResult['status'][];
     lines?: number;
     sameAs?: number | null;
     status?: 'passed' | 'failed' | 'invalid' | 'timed-out' | 'error';
+    /** Null: no gate looked at it. */
+    findings?: Pick<Finding, 'kind' | 'severity'>[] | null;
   } = {},
 ): CandidateState {
   const base = { atMs: 0, index };
@@ -43,7 +46,26 @@ function candidate(
       reverted: [],
       fingerprint: String(sameAs ?? index),
     },
-    gated: [],
+    gated:
+      findings === null
+        ? []
+        : [
+            {
+              ...base,
+              type: 'candidate-gated',
+              gate: 'g',
+              notLookedFor: [],
+              findings: findings.map((finding) => ({
+                ...finding,
+                rule: 'r',
+                cwe: null,
+                confidence: 'high',
+                path: 'src/a.js',
+                line: 3,
+                message: 'unsafe',
+              })),
+            },
+          ],
     checks: checks.map((one, i) => ({
       command: `check ${i + 1}`,
       status: one,
@@ -128,4 +150,37 @@ test('a further criterion takes its place in order and in the reasons', () => {
 
 test('no candidates, no ranking', () => {
   expect(rank([])).toEqual({ ranking: [], best: null });
+});
+
+test('among those that pass, new weaknesses weigh more than agreement, the worst first, and are named', () => {
+  const { ranking, best } = rank([
+    candidate(0, { findings: [{ kind: 'security', severity: 'high' }] }),
+    candidate(1, { findings: [], sameAs: 0 }),
+    candidate(2, {
+      findings: [
+        { kind: 'secret', severity: 'low' },
+        { kind: 'security', severity: 'low' },
+      ],
+    }),
+    candidate(3, { findings: [], lines: 90 }),
+  ]);
+  expect(ranking.map(({ id }) => id)).toEqual(['c4', 'c3', 'c1']);
+  expect(best).toBe('c4');
+  expect(ranking[0]!.reasons).toContain('no new weakness found');
+  expect(ranking[1]!.reasons).toContain('2 new low (unsafe, src/a.js:3)');
+  expect(ranking[2]!.reasons).toContain('1 new high (unsafe, src/a.js:3)');
+});
+
+test('dirt decides between candidates that are equal so far, and never outweighs a failed check', () => {
+  const { ranking } = rank([
+    candidate(0, { findings: [{ kind: 'quality', severity: 'medium' }], lines: 5 }),
+    candidate(1, { findings: [], lines: 50 }),
+    candidate(2, { findings: [], checks: ['failed'] }),
+  ]);
+  expect(ranking.map(({ id }) => id)).toEqual(['c2', 'c1', 'c3']);
+});
+
+test('nothing is said of weaknesses where no gate looked', () => {
+  const { ranking } = rank([candidate(0)]);
+  expect(ranking[0]!.reasons.join()).not.toMatch(/weakness/);
 });

@@ -1,4 +1,4 @@
-import type { RankingEntry } from '@lathe/protocol';
+import type { Finding, RankingEntry, Severity } from '@lathe/protocol';
 import type { CandidateState } from './replay.ts';
 
 /** What is compared: a usable candidate and the ones with the same code. */
@@ -28,6 +28,23 @@ const checksPassed: Criterion = {
   },
 };
 
+const SEVERITIES: readonly Severity[] = ['critical', 'high', 'medium', 'low', 'info'];
+
+/** Weaknesses, secrets and doubtful dependencies that the base does not have: the worst decide first, then how many. */
+const weaknesses: Criterion = {
+  name: 'weaknesses',
+  compare: (a, b) => byWorst(weaknessesOf(a), weaknessesOf(b)),
+  reason: (contender) =>
+    contender.candidate.gated.length === 0 ? null : summary(weaknessesOf(contender), 'no new weakness found'),
+};
+
+/** Dirt that the base does not have: duplicates, complexity, weakened tests. */
+const cleanliness: Criterion = {
+  name: 'cleanliness',
+  compare: (a, b) => byWorst(dirtOf(a), dirtOf(b)),
+  reason: (contender) => (dirtOf(contender).length === 0 ? null : summary(dirtOf(contender), '')),
+};
+
 const agreement: Criterion = {
   name: 'agreement',
   compare: (a, b) => b.same.length - a.same.length,
@@ -47,8 +64,8 @@ const smallerChange: Criterion = {
   },
 };
 
-/** Checks passed, then how many candidates agree, then the smaller change. */
-export const DEFAULT_CRITERIA: readonly Criterion[] = [checksPassed, agreement, smallerChange];
+/** Checks passed, then no new weaknesses, then how many candidates agree, then no new dirt, then the smaller change. */
+export const DEFAULT_CRITERIA: readonly Criterion[] = [checksPassed, weaknesses, agreement, cleanliness, smallerChange];
 
 export interface Ranking {
   readonly ranking: readonly RankingEntry[];
@@ -90,6 +107,44 @@ function contendersOf(candidates: readonly CandidateState[]): Contender[] {
     candidate,
     same: usable.filter(({ finished }) => finished?.sameAs === candidate.index).map(({ id }) => id),
   }));
+}
+
+function findingsOf({ candidate }: Contender): readonly Finding[] {
+  return candidate.gated.flatMap(({ findings }) => findings);
+}
+
+function weaknessesOf(contender: Contender): readonly Finding[] {
+  return findingsOf(contender).filter(({ kind }) => kind !== 'quality');
+}
+
+function dirtOf(contender: Contender): readonly Finding[] {
+  return findingsOf(contender).filter(({ kind }) => kind === 'quality');
+}
+
+/** Below 0 where `a` has fewer of the worst severity in which the two differ. */
+function byWorst(a: readonly Finding[], b: readonly Finding[]): number {
+  for (const severity of SEVERITIES) {
+    const order = ofSeverity(a, severity).length - ofSeverity(b, severity).length;
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+function ofSeverity(findings: readonly Finding[], severity: Severity): readonly Finding[] {
+  return findings.filter((finding) => finding.severity === severity);
+}
+
+/** `2 high (eval of request data at src/a.js:3), 1 low`: the first of the worst by name. */
+function summary(findings: readonly Finding[], none: string): string {
+  if (findings.length === 0) return none;
+  const present = SEVERITIES.filter((severity) => ofSeverity(findings, severity).length > 0);
+  return present
+    .map((severity, i) => {
+      const [first, ...others] = ofSeverity(findings, severity);
+      const named = i === 0 ? ` (${first!.message}, ${first!.path}:${first!.line})` : '';
+      return `${others.length + 1} new ${severity}${named}`;
+    })
+    .join(', ');
 }
 
 function hasPassed({ candidate }: Contender): boolean {

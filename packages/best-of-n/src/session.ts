@@ -1,4 +1,4 @@
-import type { Event, Gate, Limits, Maker, MakerNews, RunStore, WorkspaceSource } from '@lathe/protocol';
+import type { Event, Gate, Limits, Maker, MakerNews, RunStore, Tree, WorkspaceSource } from '@lathe/protocol';
 import type { Normalise } from './fingerprint.ts';
 import type { Criterion } from './ranking.ts';
 import type { Recorder } from './recorder.ts';
@@ -42,12 +42,15 @@ export class Session {
   readonly signal: AbortSignal;
   readonly making: Stopwatch;
   readonly checking: Stopwatch;
+  /** One object for the whole session: gates remember what they know of a base by it. */
+  readonly base: Tree;
   readonly #abort = new AbortController();
   #appended: Promise<void> = Promise.resolve();
 
   constructor(state: RunState, parts: RunParts) {
     this.state = state;
     this.parts = parts;
+    this.base = parts.recorder.treeAt(state.started.baseCommit);
     this.making = new Stopwatch(parts.clock);
     this.checking = new Stopwatch(parts.clock);
     this.signal = parts.signal === undefined ? this.#abort.signal : AbortSignal.any([parts.signal, this.#abort.signal]);

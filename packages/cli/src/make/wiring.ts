@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { RunNews, RunParts } from '@lathe/best-of-n';
+import { createGate } from '@lathe/gates';
 import type { Maker, RunOptions, RunStore } from '@lathe/protocol';
 import { ignoredFiles, type Repository } from '@lathe/repository';
 import { createWorkspaceSource, DEFAULT_LIMITS, removeWorkDirectory } from '@lathe/sandbox';
@@ -33,11 +34,14 @@ export async function withParts<T>(request: WireRequest, work: (parts: RunParts)
       ignoredFiles: () => ignoredFiles(repository.location),
       unsafeNoSandbox: options.unsafeNoSandbox,
     });
+    const gate = createGate({ workspaces });
+    // Its scanners take seconds to start; by the time there is a candidate they are up. A failure is told by `inspect`.
+    gate.warm().catch(() => undefined);
     try {
       return await work({
         makers: request.makers,
         workspaces,
-        gates: [],
+        gates: [gate],
         recorder: repository,
         store: request.store,
         limits: DEFAULT_LIMITS,
@@ -46,6 +50,7 @@ export async function withParts<T>(request: WireRequest, work: (parts: RunParts)
         signal: request.signal,
       });
     } finally {
+      await gate.close();
       await workspaces.close();
     }
   } finally {

@@ -56,6 +56,32 @@ describe('followHistory', () => {
     expect(a).toEqual(blame(repository, 'a'));
   });
 
+  it('tells a merge that swapped two lines from one that left them', async () => {
+    const repository = scripted();
+    const text = (...middle: string[]) => `${['one', 'two', ...middle, 'five', 'six'].join('\n')}\n`;
+    repository.commit({ a: text('buffer', 'server') });
+    repository.git('checkout', '-q', '-b', 'side');
+    repository.commit({ a: text('server', 'buffer') });
+    repository.git('checkout', '-q', 'main');
+    repository.commit({ a: `zero\n${text('buffer', 'server')}` });
+    repository.git('merge', '-q', '--no-edit', 'side');
+    expect(origins(await follow(repository)).a).toEqual(blame(repository, 'a'));
+  });
+
+  it('does not call a binary file lost that is renamed, changes its mode or goes; one that turns into text once', async () => {
+    const repository = scripted();
+    repository.commit({ picture: Buffer.from([0, 1, 2, 0, 255]), turn: Buffer.from([0, 1, 2]) });
+    repository.git('mv', 'picture', 'image');
+    repository.commit({});
+    repository.git('update-index', '--chmod=+x', 'image');
+    repository.git('commit', '-q', '-m', 'mode');
+    repository.commit({ turn: 'text now\n' });
+    expect((await follow(repository)).notFollowed.misfitFiles).toBe(0);
+    repository.commit({ turn: 'text now\nand more\n' });
+    repository.commit({ turn: 'text now\nand more\nand more\n', image: null });
+    expect((await follow(repository)).notFollowed.misfitFiles).toBe(1);
+  });
+
   it('keeps the lines of a renamed file, of a file renamed on one branch and changed on the other, and of swapped files', async () => {
     const repository = scripted();
     const text = Array.from({ length: 20 }, (_, i) => `line number ${i}`).join('\n');

@@ -1,10 +1,10 @@
 import { type AuthorClass, authorClassOf, type Origin, originOf } from './authorship.ts';
 import {
-  type GitFailure,
+  GitFailure,
   gitStream,
   gitText,
   graphArguments,
-  mergeArguments,
+  mergedFilesArguments,
   patchArguments,
   type Walk,
 } from './git-log.ts';
@@ -172,22 +172,61 @@ export async function followHistory(options: FollowOptions): Promise<FollowedHis
   const graph = await commitGraph(directory, head, walk, from?.head);
   if (from && !continues(from, graph)) throw new Error('internal: this history does not continue the earlier one');
   const follower = await Follower.start(options, graph);
-  const exclude = from ? [from.head] : [];
-  const notes = await noteRefs(directory);
-  const merges =
-    walk === 'all' ? readCommits(gitStream(directory, mergeArguments(head, exclude)))[Symbol.asyncIterator]() : null;
+  const streams = new Streams(options, graph, from ? [from.head] : [], await noteRefs(directory));
   try {
     let done = 0;
-    for await (const commit of readCommits(gitStream(directory, patchArguments(head, walk, exclude, notes)))) {
-      const merge = merges && commit.parents.length > 1 ? (await merges.next()).value : undefined;
-      follower.follow(commit, merge ?? undefined);
+    for (const [id, ...parents] of graph) {
+      const { commit, merged } = await streams.next(id, parents.length > 1);
+      follower.follow(commit, merged);
       done++;
       options.onProgress?.(done, graph.length);
     }
   } finally {
-    await merges?.return?.(undefined);
+    await streams.close();
   }
   return follower.finish();
+}
+
+/**
+ * The git processes a history is read from, taken from in the order of its graph: one for plain commits; where merged
+ * branches are walked, one for merges and one for the files a merge took whole.
+ */
+class Streams {
+  readonly #plain: AsyncGenerator<LoggedCommit, void, void>;
+  readonly #merges: AsyncGenerator<LoggedCommit, void, void> | null = null;
+  readonly #mergedFiles: AsyncGenerator<LoggedCommit, void, void> | null = null;
+
+  constructor(
+    { directory, head, walk }: FollowOptions,
+    graph: readonly (readonly string[])[],
+    exclude: readonly string[],
+    notes: readonly string[],
+  ) {
+    const read = (args: string[]) => readCommits(gitStream(directory, args));
+    const apart = walk === 'all' && graph.some((ids) => ids.length > 2);
+    this.#plain = read(patchArguments(head, walk, { part: apart ? 'plain' : 'all', exclude, notes }));
+    if (!apart) return;
+    this.#merges = read(patchArguments(head, walk, { part: 'merges', exclude, notes }));
+    this.#mergedFiles = read(mergedFilesArguments(head, exclude));
+  }
+
+  async next(id: string, merge: boolean): Promise<{ commit: LoggedCommit; merged?: LoggedCommit }> {
+    if (!merge || !this.#merges || !this.#mergedFiles) return { commit: await taken(this.#plain, id) };
+    return { commit: await taken(this.#merges, id), merged: await taken(this.#mergedFiles, id) };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#plain, this.#merges, this.#mergedFiles].map((stream) => stream?.return()));
+  }
+}
+
+async function taken(stream: AsyncGenerator<LoggedCommit, void, void>, id: string): Promise<LoggedCommit> {
+  const { value } = await stream.next();
+  if (value?.id === id) return value;
+  throw new GitFailure(
+    `git log gave ${value ? value.id : 'nothing'} where rev-list had ${id}.`,
+    'Another process may have changed the repository meanwhile: try again.',
+  );
 }
 
 async function noteRefs(directory: string): Promise<string[]> {
@@ -336,7 +375,7 @@ class Follower {
       } else if (moved) tree.set(path, moved);
       else {
         this.#notFollowed.misfitFiles++;
-        tree.set(path, { blob: change.newId, lines: null });
+        tree.set(path, { blob: change.newId, lines: null, lost: true });
       }
     }
   }

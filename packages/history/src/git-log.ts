@@ -31,21 +31,29 @@ const FIXED = [
 /** Start of a commit in the stream; git refuses NUL in messages, so every field ends with one. */
 export const COMMIT_FORMAT = '%x01%H%x00%P%x00%at%x00%ct%x00%aN%x00%aE%x00%B%x00%N%x00';
 
+/** Which of a history's commits a stream holds. */
+export type Part = 'all' | 'plain' | 'merges';
+
 /**
- * Every commit of `revision`, parents before children, with its diff: unified with no context, white space ignored,
- * renames followed. `notes` are the note refs to read along. A merge gives git's combined diff, which holds just the files that differ from every parent.
+ * Every commit of `revision`, parents before children, with its diff: unified, white space ignored, renames followed.
+ * `notes` are the note refs to read along. A merge gives git's combined diff, which holds just the files that differ from
+ * every parent.
+ *
+ * Plain commits come without context, which is shortest. Merges come with one line of it: without any, git's combined diff
+ * passes silently over an unchanged line between a line taken out and a line put in, and no place in the hunk is sure.
  */
 export function patchArguments(
   revision: string,
   walk: Walk,
-  exclude: readonly string[] = [],
-  notes: readonly string[] = [],
+  options: { part?: Part; exclude?: readonly string[]; notes?: readonly string[] } = {},
 ): string[] {
+  const { part = 'all', exclude = [], notes = [] } = options;
   return [
     ...FIXED,
     'log',
     '--topo-order',
     '--reverse',
+    ...(part === 'plain' ? ['--no-merges'] : part === 'merges' ? ['--merges'] : []),
     ...(walk === 'first-parent'
       ? ['--first-parent', '--diff-merges=first-parent']
       : ['--diff-merges=combined', '--combined-all-paths']),
@@ -55,7 +63,7 @@ export function patchArguments(
     '-z',
     '-M',
     '-w',
-    '-U0',
+    part === 'merges' ? '-U1' : '-U0',
     '--full-index',
     '--no-abbrev',
     '--no-color',
@@ -75,7 +83,7 @@ export function patchArguments(
  * The merges of `revision` in the same order, each with the files in which it differs from its first parent: what the
  * combined diff leaves out is a file taken whole from one of the parents, and this says which files those are.
  */
-export function mergeArguments(revision: string, exclude: readonly string[] = []): string[] {
+export function mergedFilesArguments(revision: string, exclude: readonly string[] = []): string[] {
   return [
     ...FIXED,
     'log',
@@ -95,7 +103,7 @@ export function mergeArguments(revision: string, exclude: readonly string[] = []
   ];
 }
 
-/** Commits and their parents in the order of the two streams above, one `commit parent parent…` a line. */
+/** Commits and their parents in the order of the streams above, one `commit parent parent…` a line. */
 export function graphArguments(revision: string, walk: Walk, exclude: readonly string[] = []): string[] {
   return [
     'rev-list',

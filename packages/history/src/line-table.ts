@@ -3,8 +3,10 @@ import type { FileChange } from './patch-stream.ts';
 /** A file at a commit: its content's id and, for each line, the number of the line's record. Never changed in place. */
 export interface FileState {
   readonly blob: string;
-  /** Null where lines could not be followed (binary, or git's diff did not fit what was known). */
+  /** Null where lines could not be followed: binary, or lost. */
   readonly lines: Int32Array | null;
+  /** Git's diff did not fit what was known, and that was counted. Left out: false. */
+  readonly lost?: boolean;
 }
 
 /** Files of one commit by path. */
@@ -116,15 +118,18 @@ export function applyChange(
   place: number,
 ): AppliedChange {
   const before = old?.lines === undefined ? new Int32Array(0) : old.lines;
-  if (change.binary || before === null) {
-    return { state: { blob: change.newId, lines: null }, hunks: [], misfit: before === null && !change.binary };
+  if (change.binary) return { state: { blob: change.newId, lines: null }, hunks: [], misfit: false };
+  if (before === null) {
+    // Renamed, given another mode or deleted, it is no less known than it was; lines over unknown ones are a misfit, once.
+    const misfit = change.hunks.length > 0 && change.status !== 'D' && !old?.lost;
+    return { state: { blob: change.newId, lines: null, lost: misfit || old?.lost }, hunks: [], misfit };
   }
   if (change.hunks.length === 0) return { state: { blob: change.newId, lines: before }, hunks: [], misfit: false };
   let grown = before.length;
   for (const hunk of change.hunks) {
     grown += hunk.added.length - hunk.removed.length;
     if (hunk.oldStart + hunk.removed.length > before.length) {
-      return { state: { blob: change.newId, lines: null }, hunks: [], misfit: true };
+      return { state: { blob: change.newId, lines: null, lost: true }, hunks: [], misfit: true };
     }
   }
   const lines = new Int32Array(grown);
@@ -167,14 +172,21 @@ export function applyMerge(
 ): AppliedMerge {
   const before = parents.map((parent) => (parent?.lines === undefined ? new Int32Array(0) : parent.lines));
   if (change.binary || change.combined === null || before.some((lines) => lines === null)) {
-    return { state: { blob: change.newId, lines: null }, added: [], removed: [], misfit: !change.binary };
+    const lost = parents.some((parent) => parent?.lost);
+    const misfit = !change.binary && !lost && (change.combined?.length ?? 0) > 0;
+    return { state: { blob: change.newId, lines: null, lost: misfit || lost }, added: [], removed: [], misfit };
   }
   const known = before as Int32Array[];
   const at = known.map(() => 0);
   const lines: number[] = [];
   const added: { record: number; hash: number; trivial: boolean }[] = [];
   const removed: number[] = [];
-  const misfit: AppliedMerge = { state: { blob: change.newId, lines: null }, added: [], removed: [], misfit: true };
+  const misfit: AppliedMerge = {
+    state: { blob: change.newId, lines: null, lost: true },
+    added: [],
+    removed: [],
+    misfit: true,
+  };
   for (const hunk of change.combined) {
     const between = hunk.newStart - lines.length;
     if (between < 0 || at[0] + between > known[0].length) return misfit;
@@ -196,8 +208,7 @@ export function applyMerge(
     }
     if (at.some((position, p) => position > known[p].length)) return misfit;
   }
-  const tail = change.combined.at(-1)?.endsFile ? known[0].length : at[0];
-  for (let i = tail; i < known[0].length; i++) lines.push(known[0][i]);
+  for (let i = at[0]; i < known[0].length; i++) lines.push(known[0][i]);
   if (lines.some((record) => record === undefined)) return misfit;
   return { state: { blob: change.newId, lines: Int32Array.from(lines) }, added, removed, misfit: false };
 }

@@ -16,18 +16,14 @@ export interface HunkLine {
   readonly text: string | null;
 }
 
-/** One line of a combined hunk. `parents[i]` is true where parent i has the line. */
+/** One line of a combined hunk, context included. `parents[i]` is true where parent i has the line. */
 export interface CombinedLine extends HunkLine {
   readonly kept: boolean;
   readonly parents: readonly boolean[];
 }
 
 export interface CombinedHunk {
-  /** Line numbers from 0, one a parent. */
-  readonly starts: readonly number[];
   readonly newStart: number;
-  /** Nothing of any parent stands in the new file from here on. */
-  readonly endsFile: boolean;
   readonly lines: CombinedLine[];
 }
 
@@ -245,11 +241,7 @@ class PatchParser {
     const ranges = text.slice(0, text.lastIndexOf('@@')).match(/[-+]\d+(?:,\d+)?/g) ?? [];
     const parsed = ranges.map((range) => {
       const [start, count] = range.slice(1).split(',');
-      const lines = count === undefined ? 1 : Number(count);
-      // Without context, git writes the empty range at a file's end in a combined diff as −1, unsigned, and leaves out
-      // the last of the lines that were taken out there.
-      const endless = lines > Number.MAX_SAFE_INTEGER;
-      return { start: Number(start), count: endless ? 0 : lines, endless };
+      return { start: Number(start), count: count === undefined ? 1 : Number(count) };
     });
     const fresh = parsed[parsed.length - 1];
     if (!text.startsWith('@@@')) {
@@ -267,9 +259,7 @@ class PatchParser {
       const old = parsed.slice(0, -1);
       // In a combined hunk an empty range names the line after it.
       const hunk: CombinedHunk = {
-        starts: old.map((range) => range.start - 1),
         newStart: fresh.start - 1,
-        endsFile: fresh.endless,
         lines: [],
       };
       this.#file?.combined?.push(hunk);

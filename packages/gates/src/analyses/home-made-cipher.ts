@@ -24,10 +24,12 @@ const LIBRARY =
 /** Arithmetic on characters and bytes, or a table from letter to letter. */
 const ON_CHARACTERS =
   /\bord\s*\(|\bchr\s*\(|\.charCodeAt\s*\(|\.codePointAt\s*\(|String\.from(CharCode|CodePoint)|\bmaketrans\b|\.translate\s*\(|\.(index|find|indexOf)\s*\(|%\s*(25[56]|26|95|127|128|len\b)|ascii_(lower|upper)case|bytes\s*\([\s[(]*\w+\s*\^|Buffer\.|Uint8Array/;
+/** A character, XOR something, made a character again: whatever the function is called. */
+const XOR_OF_CHARACTERS = /chr\([^()]*ord\([^()]*\)\s*\^|fromCharCode\([^;]{0,80}\^/;
 /** `encode(text, key)`: encryption by another name, where a key goes in. */
 const NAMED_LIKE_AN_ENCODING = /(^|_)(en|de)c(ode|oder)?(_|$|[A-Z])/;
 const KEY_PARAMETER = /\b(key|secret|shift|password|passphrase)\b/i;
-const XOR = /\w\s*\^=?\s*\w|\bxor\w*\s*\(/i;
+const XOR = /[\w)\]]\s*\^=?\s*[\w(]|\bxor\w*\s*\(/i;
 const RANDOM = /\brandom\.(seed|randint|randrange|shuffle|choice|sample|Random)\b|Math\.random/;
 const POWER = /[\w)]\s*\*\*\s*[\w(]|\bpow\s*\(|Math\.pow|modPow/;
 const REORDERED = /\[::-1\]|\breversed\s*\(|\.reverse\s*\(|\.sort\s*\(|\bshuffle\s*\(|\bsorted\s*\(/;
@@ -43,7 +45,10 @@ export function homeMadeCipher(file: ParsedFile): Hit[] {
   for (const node of functionsOf(file)) {
     const name = symbolOf(node)?.split('.').at(-1) || nameOfFunction(node);
     const encoding = NAMED_LIKE_AN_ENCODING.test(name) && KEY_PARAMETER.test(node.field('parameters')?.text() ?? '');
-    if (!namedLikeACipher(name) && !encoding) continue;
+    const parameters = node.field('parameters')?.text() ?? '';
+    const unmistakable =
+      XOR_OF_CHARACTERS.test(node.text()) && (KEY_PARAMETER.test(parameters) || /\bk\b/.test(parameters));
+    if (!namedLikeACipher(name) && !encoding && !unmistakable) continue;
     if (node.ancestors().some((ancestor) => hits.some((hit) => hit.node.id() === ancestor.id()))) continue;
     const code = bodyOf(node);
     if (LIBRARY.test(code)) continue;

@@ -212,6 +212,13 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
       comparison.field('right') ?? comparison.namedChildren()[1],
     ];
     if (!left || !right || !/[=!]=|\bin\b/.test(comparison.text().slice(left.text().length))) continue;
+    // `Path('/safe') in path.parents`
+    const chain =
+      right.kind() === 'attribute' && right.field('attribute')?.text() === 'parents' ? right.field('object') : null;
+    if (chain && isFolder(left, file)) {
+      checks.push({ node: comparison, subject: chain, resolved: resolvedness(chain, file, new Set()), byText: false });
+      continue;
+    }
     for (const [subject, folder] of [
       [left, right],
       [right, left],
@@ -252,7 +259,13 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
 function isComponent(node: Node, file: ParsedFile): boolean {
   if (node.kind() === 'identifier') return file.bindings.valuesOf(node).some((value) => isComponent(value, file));
   const value = node.field('value') ?? node.field('object');
-  return /subscript/.test(String(node.kind())) && /\.(parts|split\(.*\))$/s.test(value?.text() ?? '');
+  return /subscript/.test(String(node.kind())) && value !== null && isPieces(value, file);
+}
+
+/** A path taken apart: `path.split('/')`, `path.parts`, or a name for it. */
+function isPieces(node: Node, file: ParsedFile): boolean {
+  if (node.kind() === 'identifier') return file.bindings.valuesOf(node).some((value) => isPieces(value, file));
+  return /\.(parts|split\([^()]*\))$/.test(node.text());
 }
 
 /** The path a piece was cut from: `path[:8]`, `path.parts[:2]`, `path.slice(0, 8)`, `dirname(path)`, `path.split('/')[1]`. */
@@ -269,7 +282,7 @@ function cutFrom(node: Node, file: ParsedFile, depth: number): Node | null {
   if (kind === 'subscript' || kind === 'subscript_expression') {
     const value = node.field('value') ?? node.field('object');
     if (!value) return null;
-    if (/\.(parts|split\(.*\))$/s.test(value.text())) return value;
+    if (isPieces(value, file)) return value;
     return isPathLike(value, file) ? value : null;
   }
   if (kind === 'attribute' && node.field('attribute')?.text() === 'parent') {
@@ -347,19 +360,22 @@ function unchecked(fn: Node, file: ParsedFile): Hit[] {
   const text = fn.text();
   if (/realpath|commonpath|relative_to|\.parents\b|secure_filename|safe_join|basename|\.resolve\s*\(\s*\)/.test(text))
     return [];
-  if (/['"`]\/?\.\.\/?['"`]/.test(text) || checksIn(fn, file).length > 0) return [];
+  if (checksIn(fn, file).length > 0) return [];
+  const dotsRefused = /['"`]\/?\.\.\/?['"`]/.test(text);
+  const moved = /\bchdir\(\s*['"]\/\w/.test(text);
   // A name out of a listing is inside the folder; what it links to may not be.
   const listed = /\bin\s+(os\.)?(listdir|scandir)\(|\.includes\(|\bin\s+\w*(files|names|entries)\b/.test(text);
   const hits: Hit[] = [];
   for (const use of usesOf(fn, file)) {
     const opened = use.args[0]?.value;
-    const built = opened ? builtOnFolder(opened, file, 0) : null;
-    if (built && listed) {
+    const inMoved = moved && opened && isFreeText(opened, file) ? brief(opened) : null;
+    const built = inMoved ?? (opened ? builtOnFolder(opened, file, 0) : null);
+    if (built && (listed || dotsRefused)) {
       hits.push({
         node: use.node,
         severity: 'medium',
         cwe: 'CWE-59',
-        message: `${built} is looked up in a listing, but links in the folder are followed`,
+        message: `${built} cannot hold ".." here, but links in the folder are followed`,
       });
     } else if (built) {
       hits.push({

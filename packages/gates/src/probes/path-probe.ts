@@ -23,7 +23,9 @@ export const pathProbe: Probe = {
     language === 'python' &&
     /\bdef\b/.test(text) &&
     /\bopen\(|\bfile\(|\bFile\(|\bPath\(|os\.walk|os\.listdir|read_text|path/.test(text) &&
-    (/['"]\^?\/[A-Za-z][\w.-]*(\/|['"])/.test(text) || /\bdef \w+\(\s*\w*(base|root|dir|folder)\w*\b/.test(text)),
+    (/['"]\^?\/[A-Za-z][\w.-]*(\/|['"])/.test(text) ||
+      /\bdef \w+\(\s*\w*(base|root|dir|folder)\w*\b/.test(text) ||
+      /\.(split\(['"]\/['"]\)|parts)/.test(text)),
   files: () => harnessFiles('lathe_candidate.py', 'path_probe.py'),
   command: (folder, target) => `python3 ${folder}/path_probe.py ${target}`,
   judge(output) {

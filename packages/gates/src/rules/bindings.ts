@@ -150,9 +150,14 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     if (kind === 'call' || kind === 'call_expression') {
       // Resolving or joining constant path text leaves it constant.
       const callee = expression.field('function')?.text() ?? '';
-      const first = expression.field('arguments')?.namedChildren()[0];
-      if (/(^|\.)(Path|PurePath|abspath|realpath|normpath|normcase|resolve|normalize|join)$/.test(callee)) {
-        if (first) return textOf(first, depth + 1);
+      const args = expression.field('arguments')?.namedChildren() ?? [];
+      if (/(^|\.)join$/.test(callee)) {
+        const parts = args.map((arg) => textOf(arg, depth + 1));
+        return parts.length > 0 && !parts.includes(null) ? parts.join('/') : null;
+      }
+      if (/(^|\.)(Path|PurePath|abspath|realpath|normpath|normcase|resolve|normalize)$/.test(callee)) {
+        if (args.length > 1) return null;
+        if (args[0]) return textOf(args[0], depth + 1);
         const receiver = expression.field('function')?.field('object');
         return receiver ? textOf(receiver, depth + 1) : null;
       }

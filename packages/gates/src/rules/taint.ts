@@ -223,6 +223,10 @@ function add(pieces: Pieces, node: Node, bindings: Bindings, depth = 0): void {
     pieces.fixed += text;
     return;
   }
+  if (asCall(node) && isHarmless(node, bindings)) {
+    pieces.fixed += ' ';
+    return;
+  }
   const inner = piecesOf(node, bindings, depth + 1, pieces.budget);
   if (inner) {
     merge(pieces, inner);

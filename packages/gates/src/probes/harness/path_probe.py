@@ -108,6 +108,13 @@ def folder_of(tree):
             if match and '\n' not in text and not re.search(r'\.\w+$', match.group(1)) and not re.match(r'^\^?/(dev|etc|proc|bin|usr)\b', text):
                 found.append(match.group(1))
     found.sort(key=lambda one: (one.count('/'), len(one)))
+    if not found and any(isinstance(node, ast.Attribute) and node.attr in ('split', 'parts') for node in ast.walk(tree)):
+        # `path.split('/')[1] == 'safe'`: the folder without its slash
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Compare):
+                for side in (node.left, *node.comparators):
+                    if isinstance(side, ast.Constant) and isinstance(side.value, str) and re.fullmatch(r'[A-Za-z][\w-]+', side.value):
+                        found.append('/' + side.value)
     return found[0] if found else None
 
 

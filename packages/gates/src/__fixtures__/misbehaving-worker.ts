@@ -1,4 +1,7 @@
+import { endWithParent } from '../scanners/end-with-parent.ts';
 import type { ScanAnswer, ScanTask } from '../scanners/worker.ts';
+
+endWithParent();
 
 /** A scanner that hangs on one file and takes its process down on another. */
 export default async function scan({ files }: ScanTask): Promise<ScanAnswer> {

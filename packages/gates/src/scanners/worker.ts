@@ -3,8 +3,12 @@ import { severityUnder } from '../config.ts';
 import type { FileReport, PlacedFinding, RawFinding, SourceFile, SuppressedFinding } from '../finding.ts';
 import { type Node, parseSource, symbolOf, whyUnparsable } from '../rules/syntax.ts';
 import { suppressionOf, suppressionsIn } from '../suppressions.ts';
+import { endWithParent } from './end-with-parent.ts';
 import { scannerNamed } from './index.ts';
 import type { ScannerName } from './scanner.ts';
+
+// Only where a pool started this file as a process of its own.
+if (process.send) endWithParent();
 
 export interface ScanTask {
   readonly scanner: ScannerName;

@@ -10,7 +10,7 @@ import { cpus, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { auditRepository, type FollowedHistory, feedArguments } from '@lathe/history';
+import { auditRepository, type FollowedHistory, feedArguments, keepYoungGenerationSmall } from '@lathe/history';
 
 const self = fileURLToPath(import.meta.url);
 
@@ -78,6 +78,7 @@ function agreementWithBlame(
 }
 
 async function child(directory: string, cache: string): Promise<void> {
+  keepYoungGenerationSmall(); // as `lathe audit` does
   const start = performance.now();
   const { commitsRead } = await auditRepository({ directory, cacheDirectory: cache, nowMs: Date.now() });
   const measured: Measured = {

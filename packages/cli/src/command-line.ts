@@ -177,12 +177,22 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       ),
     )
     .option('--first-parent', 'leave out what happened inside merged branches: faster')
+    .option('--findings', 'look for weaknesses in trees sampled through the history: slower')
     .option('--html <file>', 'write a report as one HTML file as well')
     .option('--sarif <file>', 'write SARIF 2.1.0 as well')
     .option('--json', 'print JSON')
     .action(async (path: string | undefined, options) => {
       const { audit } = await import('./commands/audit.ts');
       end(await audit(path, options, terminal));
+    });
+
+  program
+    .command('ledger')
+    .summary('what the runs made, and what became of what was kept')
+    .option('--json', 'print JSON')
+    .action(async (options) => {
+      const { ledger } = await import('./commands/ledger.ts');
+      end(await ledger(options, terminal));
     });
 
   program.commandsGroup("A model of one's own code:");

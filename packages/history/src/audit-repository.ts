@@ -2,6 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { audit } from './audit.ts';
 import { readCache, writeCache } from './cache.ts';
 import type { AuditDocument } from './document.ts';
+import { findingsOverTime, type ScanFiles } from './findings/over-time.ts';
 import { commitGraph, continues, type FollowedHistory, followHistory } from './follow.ts';
 import { GitFailure, gitText, type Walk } from './git-log.ts';
 
@@ -18,6 +19,9 @@ export interface AuditRepositoryOptions {
   /** Milliseconds since the epoch. */
   readonly nowMs: number;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Looks for findings in sampled trees of the history; left out: none are looked for, and the document says so. */
+  readonly scan?: ScanFiles;
+  readonly onScanProgress?: (done: number, total: number) => void;
 }
 
 export interface AuditedRepository {
@@ -78,7 +82,15 @@ export async function auditRepository(options: AuditRepositoryOptions): Promise<
     windowDays: options.windowDays ?? CHURN_WINDOW_DAYS,
     shallow,
   });
-  return { document, history, commitsRead: history.commits.length - already };
+  const commitsRead = history.commits.length - already;
+  if (!options.scan) {
+    document.notFollowed.notes.push('Security findings were not looked for.');
+    return { document, history, commitsRead };
+  }
+  const { scan, onScanProgress: onProgress, since = null } = options;
+  Object.assign(document, await findingsOverTime({ directory, history, scan, since, onProgress }));
+  document.notFollowed.notes.push('A finding that came and went between two of the trees looked at is not seen.');
+  return { document, history, commitsRead };
 }
 
 async function canContinue(directory: string, earlier: FollowedHistory, head: string, walk: Walk): Promise<boolean> {

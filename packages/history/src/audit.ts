@@ -179,6 +179,7 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
         churned: cluster.events,
       })),
     findings: [],
+    findingSamples: [],
     notFollowed: {
       ...history.notFollowed,
       lostInMerges,

@@ -53,7 +53,7 @@ export async function writeCache(
   const to = file(cacheDirectory, gitDirectory, history.walk);
   const temporary = `${to}.${process.pid}`;
   try {
-    await writeFile(temporary, Buffer.concat([createHash('sha256').update(body).digest(), body]));
+    await writeFile(temporary, [createHash('sha256').update(body).digest(), body]);
     await rename(temporary, to);
   } finally {
     await rm(temporary, { force: true });

@@ -1,3 +1,4 @@
+import { Finding, NotLookedFor } from '@lathe/protocol';
 import { z } from 'zod';
 
 const Operations = z.object({
@@ -21,6 +22,26 @@ const Churn = z.object({
   low: z.number(),
   high: z.number(),
 });
+
+/** A commit whose tree was looked at. */
+const SamplePoint = z.object({ commit: z.string(), date: z.string() });
+
+/** A finding, as it stood where it was last seen, and between which sampled trees it came and went. */
+export const FindingLife = Finding.extend({
+  /** `open`: it stands at HEAD. */
+  status: z.enum(['open', 'gone']),
+  /** The last sample without it before it came; null where the first sample has it. */
+  notBefore: SamplePoint.nullable(),
+  firstSeen: SamplePoint,
+  lastSeen: SamplePoint,
+  /** The first sample without it after it went. */
+  goneBy: SamplePoint.nullable(),
+  /** Bounds of how long it stood; `most` is null where it still stands or began before the first sample. */
+  openDays: z.object({ least: z.int(), most: z.int().nullable() }),
+  /** Commit that wrote the line an open finding points at, as far as lines could be followed. */
+  lineWrittenIn: z.string().nullable(),
+});
+export type FindingLife = z.infer<typeof FindingLife>;
 
 /** What `lathe audit --json` prints: the contract, version 1. Days are whole, dates ISO, rates with 95 % intervals. */
 export const AuditDocument = z.object({
@@ -76,7 +97,10 @@ export const AuditDocument = z.object({
   ),
   /** The commits behind the churn: those whose lines were soonest thrown away, most lines first. */
   churnedCommits: z.array(z.object({ commit: z.string(), month: z.string(), changed: z.int(), churned: z.int() })),
-  findings: z.array(z.unknown()),
+  /** Findings through the sampled trees, open ones first; empty where they were not asked for. */
+  findings: z.array(FindingLife),
+  /** The trees that were looked at, oldest first; empty where findings were not asked for. */
+  findingSamples: z.array(SamplePoint.extend({ findings: z.int(), notLookedFor: z.array(NotLookedFor) })),
   notFollowed: z.object({
     binaryFiles: z.int(),
     misfitFiles: z.int(),

@@ -59,16 +59,16 @@ export class LineTable {
     this.place[fresh] = this.place[old];
   }
 
-  /** The columns, as long as there are records: what a cache stores. */
+  /** The columns, as long as there are records, in the table's own memory: what a cache stores. */
   columns() {
     const { length } = this;
     return {
-      born: this.born.slice(0, length),
-      died: this.died.slice(0, length),
-      began: this.began.slice(0, length),
-      place: this.place.slice(0, length),
-      originalLine: this.originalLine.slice(0, length),
-      carried: this.carried.slice(0, length),
+      born: this.born.subarray(0, length),
+      died: this.died.subarray(0, length),
+      began: this.began.subarray(0, length),
+      place: this.place.subarray(0, length),
+      originalLine: this.originalLine.subarray(0, length),
+      carried: this.carried.subarray(0, length),
     };
   }
 

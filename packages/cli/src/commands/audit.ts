@@ -1,7 +1,14 @@
 import { join, resolve } from 'node:path';
-import { toSarif } from '@lathe/gates';
-import { type AuditDocument, auditRepository, CHURN_WINDOW_DAYS, writeReport } from '@lathe/history';
-import { type Finding, LatheError } from '@lathe/protocol';
+import type { ScannerPool } from '@lathe/gates';
+import {
+  type AuditDocument,
+  auditRepository,
+  CHURN_WINDOW_DAYS,
+  keepYoungGenerationSmall,
+  type ScanFiles,
+  writeReport,
+} from '@lathe/history';
+import { LatheError } from '@lathe/protocol';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { formatCount, plural } from '../format.ts';
 import { openDisplay } from '../make/open-display.ts';
@@ -15,6 +22,7 @@ export interface AuditFlags {
   readonly since?: string;
   readonly window?: number;
   readonly firstParent?: boolean;
+  readonly findings?: boolean;
   readonly json?: boolean;
   readonly sarif?: string;
   readonly html?: string;
@@ -37,6 +45,10 @@ export async function audit(path: string | undefined, flags: AuditFlags, termina
 async function read(directory: string, flags: AuditFlags, { err }: Terminal): Promise<AuditDocument> {
   const since = flags.since === undefined ? null : parseSince(flags.since);
   const display = await openDisplay(err);
+  // Loaded where it is needed: the rules and their parsers weigh more than the audit.
+  const gates = flags.findings === true ? await import('@lathe/gates') : null;
+  const pool = gates?.createScannerPool(gates.defaultGateConfig.workers) ?? null;
+  keepYoungGenerationSmall();
   try {
     const { document } = await auditRepository({
       directory,
@@ -46,11 +58,28 @@ async function read(directory: string, flags: AuditFlags, { err }: Terminal): Pr
       cacheDirectory: join(CACHE_ROOT, 'audit'),
       nowMs: Date.now(),
       onProgress: (done, total) => display.doing(`read ${formatCount(done)} of ${plural(total, 'commit')}`),
+      ...(pool && {
+        scan: await weaknessesIn(pool),
+        onScanProgress: (done, total) => display.doing(`looked at ${formatCount(done)} of ${plural(total, 'tree')}`),
+      }),
     });
     return document;
   } finally {
+    await pool?.close();
     display.close();
   }
+}
+
+/** Lathe's own rules, which take a file as it is: the other scanners' findings change with their versions and settings. */
+async function weaknessesIn(pool: ScannerPool): Promise<ScanFiles> {
+  const { defaultGateConfig, findingsOf, toFinding } = await import('@lathe/gates');
+  return async (tree, paths) => {
+    const found = await findingsOf(tree, { config: defaultGateConfig, paths, scanners: ['rules'], pool });
+    return {
+      findings: found.findings.map(toFinding).filter(({ kind }) => kind === 'security'),
+      notLookedFor: found.notLookedFor,
+    };
+  };
 }
 
 const DAYS: Readonly<Record<string, number>> = { d: 1, w: 7, m: 30.44, y: 365.25 };
@@ -68,8 +97,13 @@ function parseSince(text: string): number {
 
 async function writeSarif(document: AuditDocument, file: string): Promise<void> {
   const { writeFile } = await import('node:fs/promises');
-  const notLookedFor = document.notFollowed.notes.map((why) => ({ what: 'part of the history', why }));
-  const log = toSarif(document.findings as Finding[], { version: VERSION, revision: document.head, notLookedFor });
+  const { toSarif } = await import('@lathe/gates');
+  const notLookedFor = [
+    ...document.notFollowed.notes.map((why) => ({ what: 'part of the history', why })),
+    ...document.findingSamples.flatMap((sample) => sample.notLookedFor),
+  ];
+  const open = document.findings.filter(({ status }) => status === 'open');
+  const log = toSarif(open, { version: VERSION, revision: document.head, notLookedFor });
   await writeFile(file, `${JSON.stringify(log, null, 2)}\n`);
 }
 
@@ -125,8 +159,45 @@ function inWords(audit: AuditDocument, { colors, columns: width }: Output): stri
       { width, colors },
     ),
   );
+  lines.push(...findingsInWords(audit, width, colors));
   for (const note of audit.notFollowed.notes) lines.push(colors.dim(`  not followed: ${plainLine(note)}`));
   return lines;
+}
+
+/** Open findings that are shown; the JSON and the HTML have all. */
+const SHOWN_FINDINGS = 20;
+
+function findingsInWords(
+  { findings, findingSamples }: AuditDocument,
+  width: number,
+  colors: Output['colors'],
+): string[] {
+  if (findingSamples.length === 0) return [];
+  const open = findings.filter(({ status }) => status === 'open');
+  const gone = findings.length - open.length;
+  const lines = [
+    '',
+    `  findings   ${formatCount(open.length)} open at the head, ${formatCount(gone)} came and went, in ${plural(findingSamples.length, 'tree')} looked at`,
+  ];
+  if (open.length > 0) {
+    const rows = open
+      .slice(0, SHOWN_FINDINGS)
+      .map((finding) => [
+        finding.firstSeen.date.slice(0, 10),
+        finding.severity,
+        `${plainLine(finding.path)}:${finding.line}`,
+        finding.rule,
+      ]);
+    const columns = ['first seen', 'severity', 'where', 'rule'].map((header) => ({ header }));
+    lines.push('', ...drawTable(columns, rows, { width, colors }));
+    if (open.length > SHOWN_FINDINGS)
+      lines.push(colors.dim(`  ${formatCount(open.length - SHOWN_FINDINGS)} more: --json or --html`));
+  }
+  const unseen = new Set(
+    findingSamples.flatMap(({ notLookedFor }) => notLookedFor.map(({ what, why }) => `${what}: ${why}`)),
+  );
+  if (unseen.size > 0) lines.push(colors.dim(`  not looked for, in ${plural(unseen.size, 'case')}: --json lists them`));
+  return [...lines, ''];
 }
 
 function churnInWords(churn: AuditDocument['churn']): string {

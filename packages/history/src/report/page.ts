@@ -1,6 +1,6 @@
 import { html as renderDiff } from 'diff2html';
 import { ColorSchemeType } from 'diff2html/lib/types.js';
-import type { AuditDocument } from '../document.ts';
+import type { AuditDocument, FindingLife } from '../document.ts';
 import { CURVE_COLOURS, type Curve, churnChart, operationsChart, SHOWN_OPERATIONS, survivalChart } from './charts.ts';
 import { STYLE } from './style.ts';
 
@@ -53,6 +53,7 @@ ${horizons(audit)}
 <p class="quiet">Kaplan–Meier: lines that still stand count for as long as they have been watched. A line's life goes on through moves and changes of up to three words.</p></section>
 <section><h2>Where lines do not stay</h2>${directories(audit)}</section>
 <section><h2>The commits behind the churn</h2>${commits(audit, options)}</section>
+${findings(audit)}
 <section><h2>What was not followed</h2>${notFollowed(audit)}</section>
 </main>
 </body>
@@ -178,12 +179,78 @@ function commits(audit: AuditDocument, options: ReportOptions): string {
     .join('\n');
 }
 
+/** Findings that are shown of each kind; the JSON has all. */
+const SHOWN_FINDINGS = 100;
+
+function findings({ findings, findingSamples }: AuditDocument): string {
+  if (findingSamples.length === 0) return '';
+  const open = findings.filter(({ status }) => status === 'open');
+  const gone = findings.filter(({ status }) => status === 'gone');
+  const place = ({ path, line }: FindingLife) => `<code>${escapeHtml(path)}:${line}</code>`;
+  const day = (point: { date: string } | null) => point?.date.slice(0, 10) ?? 'before';
+  const rule = (finding: FindingLife) =>
+    `${escapeHtml(finding.rule)}${finding.cwe ? ` <small>${escapeHtml(finding.cwe)}</small>` : ''}`;
+  const written = ({ lineWrittenIn }: FindingLife) =>
+    lineWrittenIn ? `<code>${lineWrittenIn.slice(0, 10)}</code>` : 'not known';
+  const more = (list: readonly FindingLife[]) =>
+    list.length > SHOWN_FINDINGS
+      ? `<p class="quiet">${count(list.length - SHOWN_FINDINGS)} more are in the JSON.</p>`
+      : '';
+  const unseen = new Map(findingSamples.flatMap(({ notLookedFor }) => notLookedFor.map((one) => [one.what, one.why])));
+  return `<section><h2>Weaknesses over time</h2>
+<p>${count(open.length)} stand today; ${count(gone.length)} came and went.</p>
+${table(
+  ['looked at', 'commit', 'findings'],
+  findingSamples.map((sample) => [day(sample), `<code>${sample.commit.slice(0, 10)}</code>`, count(sample.findings)]),
+)}
+<h3>Open</h3>
+${
+  open.length === 0
+    ? '<p>None.</p>'
+    : table(
+        ['where', 'rule', 'severity', 'not yet', 'first seen', 'line written in'],
+        open
+          .slice(0, SHOWN_FINDINGS)
+          .map((one) => [place(one), rule(one), one.severity, day(one.notBefore), day(one.firstSeen), written(one)]),
+      )
+}${more(open)}
+<h3>Gone</h3>
+${
+  gone.length === 0
+    ? '<p>None.</p>'
+    : table(
+        ['where', 'rule', 'severity', 'first seen', 'gone by', 'stood, days'],
+        gone
+          .slice(0, SHOWN_FINDINGS)
+          .map((one) => [
+            place(one),
+            rule(one),
+            one.severity,
+            day(one.firstSeen),
+            day(one.goneBy),
+            `${count(one.openDays.least)} – ${one.openDays.most === null ? '?' : count(one.openDays.most)}`,
+          ]),
+      )
+}${more(gone)}
+<p class="quiet">${count(findingSamples.length)} trees of the main line were looked at; what came and went between two of them is not seen, and a date is no closer than they are.${
+    unseen.size > 0 ? ` Not looked for, in ${count(unseen.size)} ${unseen.size === 1 ? 'case' : 'cases'}:` : ''
+  }</p>
+${
+  unseen.size > 0
+    ? `<ul class="quiet">${[...unseen]
+        .slice(0, 20)
+        .map(([what, why]) => `<li>${escapeHtml(`${what}: ${why}`)}</li>`)
+        .join('')}</ul>`
+    : ''
+}</section>`;
+}
+
 function notFollowed(audit: AuditDocument): string {
   const { binaryFiles, misfitFiles, lostInMerges, repairedDates, notes } = audit.notFollowed;
   const facts = [
     `${count(binaryFiles)} changes of binary files`,
-    `${count(misfitFiles)} files whose lines were lost sight of, mostly renamed in a merge`,
-    `${count(lostInMerges)} lines that vanished in a merge without a commit that took them out`,
+    `${count(misfitFiles)} files whose lines were lost sight of`,
+    `${count(lostInMerges)} lines that vanished in a merge, or in a file that turned binary, without a commit that took them out`,
     `${count(repairedDates)} commits with an impossible date`,
   ];
   return `<ul>${[...facts, ...notes].map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`;

@@ -34,6 +34,7 @@ export async function openSession(graph: Graph, options: SessionOptions): Promis
     graphOptimizationLevel: 'all',
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
+    logSeverityLevel: 3,
     executionMode: 'sequential',
     externalData: model.externalData as { path: string; data: Uint8Array }[],
     extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },

@@ -9,6 +9,7 @@ import { type GgufFile, openGguf } from './weights/gguf.ts';
 import type { TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
 
 export interface OpenOptions {
+  /** What suits the machine by default: see `defaultPrecision`. */
   readonly precision?: Precision;
   /** Threads of the model, its own included; all cores by default. */
   readonly threads?: number;
@@ -93,7 +94,7 @@ export async function openModel(source: string | GgufFile, options: OpenOptions 
   }
   const setup: WorkerSetup = {
     path: file.path,
-    precision: options.precision ?? 'f32',
+    precision: options.precision ?? null,
     threads: options.threads ?? availableParallelism(),
     spinning: options.spinning ?? false,
     contextSize: Math.min(options.contextSize ?? MAX_DEFAULT_CONTEXT, config.blockSize),
@@ -113,7 +114,7 @@ export async function openModel(source: string | GgufFile, options: OpenOptions 
   return {
     config,
     tokenizer,
-    precision: setup.precision,
+    precision: thread.precision,
     contextSize: setup.contextSize,
     loadMs: thread.loadMs,
     async generate(request) {
@@ -179,6 +180,7 @@ function defined<T extends object>(options: T): Partial<T> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
+type Opened = Extract<WorkerReply, { type: 'opened' }>;
 type Answer = Exclude<WorkerReply, { type: 'opened' | 'news' | 'failed' }>;
 
 interface Pending {
@@ -190,6 +192,7 @@ interface Pending {
 /** The main thread's end of the model's thread. */
 class ModelThread {
   readonly loadMs: number;
+  readonly precision: Precision;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
@@ -198,7 +201,7 @@ class ModelThread {
 
   static async start(setup: WorkerSetup): Promise<ModelThread> {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: setup });
-    const loadMs = await new Promise<number>((resolve, reject) => {
+    const opened = await new Promise<Opened>((resolve, reject) => {
       const settle = (act: () => void) => {
         worker.off('error', onError).off('exit', onExit).off('message', onMessage);
         act();
@@ -207,17 +210,18 @@ class ModelThread {
       const onExit = (code: number) => settle(() => reject(lost(`ended with ${code} while loading`)));
       const onMessage = (reply: WorkerReply) =>
         settle(() => {
-          if (reply.type === 'opened') resolve(reply.loadMs);
+          if (reply.type === 'opened') resolve(reply);
           else if (reply.type === 'failed') reject(received(reply.problem));
         });
       worker.on('error', onError).on('exit', onExit).on('message', onMessage);
     });
-    return new ModelThread(worker, loadMs);
+    return new ModelThread(worker, opened);
   }
 
-  constructor(worker: Worker, loadMs: number) {
+  constructor(worker: Worker, { loadMs, precision }: Opened) {
     this.#worker = worker;
     this.loadMs = loadMs;
+    this.precision = precision;
     worker.on('message', (reply: WorkerReply) => this.#receive(reply));
     let failure: Error | null = null;
     worker.on('error', (cause) => {

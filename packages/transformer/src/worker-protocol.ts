@@ -4,7 +4,8 @@ import type { Precision } from './precision.ts';
 /** What the model's thread is started with. */
 export interface WorkerSetup {
   readonly path: string;
-  readonly precision: Precision;
+  /** Null: what suits the machine. */
+  readonly precision: Precision | null;
   readonly threads: number;
   readonly spinning: boolean;
   readonly contextSize: number;
@@ -28,7 +29,7 @@ export type WorkerRequest =
   | { readonly type: 'close'; readonly id: number };
 
 export type WorkerReply =
-  | { readonly type: 'opened'; readonly loadMs: number }
+  | { readonly type: 'opened'; readonly loadMs: number; readonly precision: Precision }
   | { readonly type: 'news'; readonly id: number; readonly news: readonly TokenNews[] }
   | {
       readonly type: 'generated';

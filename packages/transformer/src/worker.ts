@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { NextToken, Prefix } from './evaluator.ts';
 import { generate, inverseTemperature, type Vocabulary } from './generate.ts';
 import { loadEvaluator } from './load-evaluator.ts';
+import { defaultPrecision } from './precision.ts';
 import { loadTokenizer } from './tokenizer/tokenizer.ts';
 import { openGguf } from './weights/gguf.ts';
 import type { TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
@@ -45,9 +46,10 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
     isEnd: (token) => ends.has(token),
   };
 
-  const { evaluator } = await loadEvaluator(file, setup);
+  const precision = setup.precision ?? (await defaultPrecision());
+  const { evaluator } = await loadEvaluator(file, { ...setup, precision });
   await file.close();
-  post({ type: 'opened', loadMs: performance.now() - started });
+  post({ type: 'opened', loadMs: performance.now() - started, precision });
 
   /** Reads the prompt in blocks; the logits after its last token once for each distinct inverse temperature. */
   const read = async (tokens: readonly number[], inverse: readonly number[], isCancelled: () => boolean) => {

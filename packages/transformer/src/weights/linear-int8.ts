@@ -1,5 +1,5 @@
 import type { GraphBuilder, Tensor } from '@lathe/graph';
-import { type Linear, type Projector, shared, withBias } from './linear.ts';
+import { type Linear, shared, withBias } from './linear.ts';
 import { hadamardMatrix } from './rotation.ts';
 
 /** A matrix whose values have been read, and turned where that is wanted. */
@@ -24,41 +24,60 @@ export interface DenseMatrix {
  * The sum is exact in 32 bits, so a row's result does not depend on the other rows. Activations are unsigned because the
  * fast kernels are (AVX-512 VNNI and AMX multiply u8 by i8).
  */
-export function int8Linear(g: GraphBuilder, { name, values, outputs, inputs, bias, mixBlock }: DenseMatrix): Linear {
+export function int8Linear(
+  g: GraphBuilder,
+  constants: Int8Constants,
+  { name, values, outputs, inputs, bias, mixBlock }: DenseMatrix,
+): Linear {
   const { quantised, scales } = quantisePerOutput(values, outputs, inputs);
   // Transposed once, when the session is made.
   const weight = g.transpose(g.constant(`${name}.q`, 'int8', [outputs, inputs], quantised), [1, 0]);
   const scale = g.constant(`${name}.scales`, 'float32', [outputs], scales);
   const zero = g.constant(`${name}.zeros`, 'int8', [outputs], new Int8Array(outputs));
-  const unit = {
-    scale: g.scalar(`${name}.unit`, 1 / 127),
-    zero: g.constant(`${name}.middle`, 'uint8', [], new Uint8Array([128])),
-    least: g.scalar(`${name}.least`, 1e-30),
-  };
-  const mix =
-    mixBlock === null ? null : g.constant(`${name}.mix`, 'float32', [mixBlock, mixBlock], hadamardMatrix(mixBlock));
   return (projector) => {
-    const [rows, largest] = shared(projector, 'rows', () => quantiseRows(g, mixed(g, projector, mix), unit));
-    const product = g.matMulIntegerToFloat(rows!, weight, unit.scale, scale, unit.zero, zero);
+    const [rows, largest] = shared(projector, 'rows', () =>
+      quantiseRows(g, mixBlock === null ? projector.x : mixed(g, projector.x, constants.mix(mixBlock)), constants),
+    );
+    const product = g.matMulIntegerToFloat(rows!, weight, constants.scale, scale, constants.zero, zero);
     return withBias(g, g.mul(product, largest!), bias);
   };
 }
 
-function mixed(g: GraphBuilder, { x }: Projector, mix: Tensor | null): Tensor {
-  if (mix === null) return x;
+/** Constants that all linear layers of a graph share. */
+export interface Int8Constants {
+  /** 1/127 */
+  readonly scale: Tensor;
+  /** 128 */
+  readonly zero: Tensor;
+  /** A row of zeros has no scale of its own: this one. */
+  readonly least: Tensor;
+  /** H of the size given. */
+  mix(block: number): Tensor;
+}
+
+export function int8Constants(g: GraphBuilder): Int8Constants {
+  const mixes = new Map<number, Tensor>();
+  return {
+    scale: g.scalar('int8.scale', 1 / 127),
+    zero: g.constant('int8.zero', 'uint8', [], new Uint8Array([128])),
+    least: g.scalar('int8.least', 1e-30),
+    mix: (block) => {
+      const made = mixes.get(block) ?? g.constant(`int8.mix${block}`, 'float32', [block, block], hadamardMatrix(block));
+      mixes.set(block, made);
+      return made;
+    },
+  };
+}
+
+function mixed(g: GraphBuilder, x: Tensor, mix: Tensor): Tensor {
   const [rows, inputs] = x.shape as [Tensor['shape'][number], number];
   const block = mix.shape[0] as number;
   return g.reshape(g.matMul(g.reshape(x, [rows, inputs / block, block]), mix), [rows, inputs]);
 }
 
-function quantiseRows(
-  g: GraphBuilder,
-  x: Tensor,
-  unit: { scale: Tensor; zero: Tensor; least: Tensor },
-): readonly Tensor[] {
-  // A row of zeros has no scale of its own.
-  const largest = g.max(g.reduceMax(g.abs(x), -1), unit.least);
-  return [g.quantizeLinear(g.div(x, largest), unit.scale, unit.zero), largest];
+function quantiseRows(g: GraphBuilder, x: Tensor, { scale, zero, least }: Int8Constants): readonly Tensor[] {
+  const largest = g.max(g.reduceMax(g.abs(x), -1), least);
+  return [g.quantizeLinear(g.div(x, largest), scale, zero), largest];
 }
 
 /** Scales [outputs] and the rounded weights [outputs, inputs]. An output whose weights are all 0 has scale 0. */

@@ -6,7 +6,7 @@ import type { Precision } from '../precision.ts';
 import { dequantise } from './dequantise.ts';
 import type { GgufFile } from './gguf.ts';
 import { exactLinear, f32Linear, type Linear, type Projector } from './linear.ts';
-import { type DenseMatrix, int8Linear } from './linear-int8.ts';
+import { type DenseMatrix, int8Constants, int8Linear } from './linear-int8.ts';
 import { powerOfTwoIn, rotate, rotateBlocks } from './rotation.ts';
 
 export interface LoadedWeights {
@@ -28,17 +28,18 @@ export async function loadWeights(
 ): Promise<LoadedWeights> {
   const { nLayer, nEmbd, headSize, tiedOutput } = config;
   const linears = new Map<string, Linear>();
+  const eight = precision === 'int8' ? int8Constants(g) : null;
   const add = async (name: string, kind: MatrixKind, gain: Float32Array | null) => {
     const [outputs, inputs] = matrixShape(config, kind);
     const tensor = expectTensor(file, `${name}.weight`, [outputs, inputs]);
     const bytes = await file.read(tensor.name);
     const biasName = `${name}.bias`;
     const biasValues = file.tensors.has(biasName) ? await vector(file, biasName, outputs) : null;
-    if (precision === 'int8') {
+    if (eight !== null) {
       const dense = { name, values: dequantise(tensor.type, bytes), outputs, inputs };
       const mixBlock = turn(dense, biasValues, kind, config, gain);
       const bias = biasValues && g.constant(biasName, 'float32', [outputs], biasValues);
-      linears.set(name, int8Linear(g, { ...dense, bias, mixBlock }));
+      linears.set(name, int8Linear(g, eight, { ...dense, bias, mixBlock }));
     } else {
       const bias = biasValues && g.constant(biasName, 'float32', [outputs], biasValues);
       const stored = { name, type: tensor.type, bytes, outputs, inputs, bias };
@@ -67,7 +68,7 @@ export async function loadWeights(
   await add(tiedOutput ? 'token_embd' : 'output', 'output', await gain('output_norm'));
 
   // In int8 the gains are folded into the matrices behind them.
-  const ones = precision === 'int8' ? g.constant('ones', 'float32', [nEmbd], new Float32Array(nEmbd).fill(1)) : null;
+  const ones = eight !== null ? g.constant('ones', 'float32', [nEmbd], new Float32Array(nEmbd).fill(1)) : null;
   const gainTensors = new Map<string, Tensor>();
   for (const [name, values] of gains) gainTensors.set(name, ones ?? g.constant(name, 'float32', [nEmbd], values));
 
@@ -85,7 +86,7 @@ export async function loadWeights(
       sin: g.constant('rotary_sin', 'float32', [maxPosition, headSize / 2], sin),
     },
     toResidualBasis: (embedded) => {
-      if (precision === 'int8') rotate(embedded, embedded.length / nEmbd, nEmbd, 1);
+      if (eight !== null) rotate(embedded, embedded.length / nEmbd, nEmbd, 1);
     },
   };
 }

@@ -61,7 +61,7 @@ export default {
       severity: 'error',
       comment: 'A module that is types alone (@types/sarif) has nothing to resolve to.',
       from: {},
-      to: { couldNotResolve: true, dependencyTypesNot: ['type-only'] },
+      to: { couldNotResolve: true, pathNot: '^sarif$' },
     },
   ],
   options: {

@@ -1,5 +1,5 @@
 import { declaredName } from '../rules/bindings.ts';
-import type { ParsedFile } from '../rules/match.ts';
+import type { ParsedFile } from '../rules/parsed-file.ts';
 import { enclosingFunction, literalText, type Node, nodesOfKind } from '../rules/syntax.ts';
 import type { Hit } from './hit.ts';
 

@@ -1,4 +1,4 @@
-import type { ParsedFile } from '../rules/match.ts';
+import type { ParsedFile } from '../rules/parsed-file.ts';
 import { FUNCTION_KINDS, type Node, nodesOfKind } from '../rules/syntax.ts';
 
 const KINDS: Readonly<Record<ParsedFile['language'], readonly string[]>> = {

@@ -1,4 +1,4 @@
-import type { ParsedFile } from '../rules/match.ts';
+import type { ParsedFile } from '../rules/parsed-file.ts';
 import { type Node, nameOfFunction, symbolOf } from '../rules/syntax.ts';
 import { functionsOf } from './functions.ts';
 import type { Hit } from './hit.ts';

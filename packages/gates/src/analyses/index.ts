@@ -1,4 +1,4 @@
-import type { ParsedFile } from '../rules/match.ts';
+import type { ParsedFile } from '../rules/parsed-file.ts';
 import type { ANALYSES, RuleFile } from '../rules/rule-file.ts';
 import { fixedBuffer, pointerToLocal, uncheckedAllocation } from './c-memory.ts';
 import type { Hit } from './hit.ts';

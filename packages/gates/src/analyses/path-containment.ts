@@ -1,4 +1,4 @@
-import type { ParsedFile } from '../rules/match.ts';
+import type { ParsedFile } from '../rules/parsed-file.ts';
 import {
   asCall,
   type Call,

@@ -1,4 +1,4 @@
-import type { ParsedFile } from '../rules/match.ts';
+import type { ParsedFile } from '../rules/parsed-file.ts';
 import { nodesOfKind, outermostFunction } from '../rules/syntax.ts';
 import { taintOf } from '../rules/taint.ts';
 import type { Hit } from './hit.ts';

@@ -1,24 +1,9 @@
-import type { Tree } from '@lathe/protocol';
-import { type GateConfig, severityUnder } from '../config.ts';
-import type { PlacedFinding, RawFinding, SourceFile } from '../finding.ts';
+import { severityUnder } from '../config.ts';
+import type { PlacedFinding } from '../finding.ts';
 import { repeatingComments } from './comments.ts';
 import { deadExports } from './exports.ts';
+import type { Change } from './quality-finding.ts';
 import { weakenedTests } from './tests.ts';
-
-/** A change as the checks of this folder see it: the changed files before and after. */
-export interface Change {
-  readonly base: Tree;
-  readonly candidate: Tree;
-  readonly before: readonly SourceFile[];
-  readonly after: readonly SourceFile[];
-  readonly config: GateConfig;
-}
-
-export type QualityFinding = Pick<RawFinding, 'rule' | 'severity' | 'confidence' | 'line' | 'message'> & {
-  readonly path: string;
-  readonly evidence: string;
-  readonly help: string;
-};
 
 /** What only a comparison of the two sides shows: comments that repeat code, exports nobody uses, tests made weaker. */
 export async function changeFindings(change: Change): Promise<PlacedFinding[]> {

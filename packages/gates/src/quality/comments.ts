@@ -1,6 +1,6 @@
 import type { SourceFile } from '../finding.ts';
 import { isCode } from '../language.ts';
-import type { Change, QualityFinding } from './change.ts';
+import type { Change, QualityFinding } from './quality-finding.ts';
 
 const STOP = new Set(
   'over each all every the a an of to in is are be it its this that and or for with from by on as at we our then now here new into if else'.split(

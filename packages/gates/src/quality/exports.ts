@@ -1,6 +1,6 @@
 import type { SourceFile } from '../finding.ts';
 import { isTestPath, languageOf } from '../language.ts';
-import type { Change, QualityFinding } from './change.ts';
+import type { Change, QualityFinding } from './quality-finding.ts';
 
 const EXPORTED =
   /^export\s+(?:default\s+)?(?:declare\s+)?(?:async\s+)?(?:abstract\s+)?(?:const|let|var|function\*?|class|interface|type|enum)\s+([A-Za-z_$][\w$]*)/gm;

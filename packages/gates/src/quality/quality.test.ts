@@ -4,7 +4,7 @@ import { constantBytes, longestOutput } from '../analyses/c-memory.ts';
 import { functionsOf } from '../analyses/functions.ts';
 import { editDistance, looksLike } from '../dependencies/look-alike.ts';
 import type { SourceFile } from '../finding.ts';
-import { parseFile } from '../rules/match.ts';
+import { parseFile } from '../rules/parsed-file.ts';
 import { entropyBits } from '../scanners/secrets.ts';
 import { cognitiveComplexity } from './cognitive.ts';
 import { repeatsCode } from './comments.ts';

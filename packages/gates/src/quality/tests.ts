@@ -1,6 +1,6 @@
 import type { SourceFile } from '../finding.ts';
 import { isTestPath } from '../language.ts';
-import type { Change, QualityFinding } from './change.ts';
+import type { Change, QualityFinding } from './quality-finding.ts';
 
 interface TestCounts {
   readonly tests: number;

@@ -1,47 +1,9 @@
 import { analyses, type Hit } from '../analyses/index.ts';
-import { type Bindings, bindingsOf } from './bindings.ts';
+import type { Bindings } from './bindings.ts';
+import type { ParsedFile } from './parsed-file.ts';
 import type { CallMatch, RuleFile, Sink, TreeMatch } from './rule-file.ts';
-import { type Argument, type Call, callsOf, type Node, nodesOfKind, outermostFunction, parseSource } from './syntax.ts';
+import { type Argument, type Call, type Node, nodesOfKind, outermostFunction } from './syntax.ts';
 import { taintOf } from './taint.ts';
-
-type CodeLanguage = RuleFile['languages'][number];
-
-/** One parsed file with what the rules share, so that a file is parsed once for all of them. */
-export interface ParsedFile {
-  readonly path: string;
-  readonly text: string;
-  /** `text` with comments blanked out, for conditions on the whole file. */
-  readonly code: string;
-  readonly language: CodeLanguage;
-  readonly root: Node;
-  readonly bindings: Bindings;
-  readonly calls: readonly Call[];
-}
-
-export function parseFile(path: string, text: string, language: CodeLanguage): ParsedFile {
-  const root = parseSource(language, text);
-  return {
-    path,
-    text,
-    code: withoutComments(root, text),
-    language,
-    root,
-    bindings: bindingsOf(root, language),
-    calls: callsOf(root, language),
-  };
-}
-
-function withoutComments(root: Node, text: string): string {
-  let code = '';
-  let end = 0;
-  for (const comment of nodesOfKind(root, 'comment')) {
-    const { start, end: stop } = comment.range();
-    if (start.index < end) continue;
-    code += text.slice(end, start.index);
-    end = stop.index;
-  }
-  return code + text.slice(end);
-}
 
 /** Places in the file the rule objects to, in source order, at most one a node. */
 export function hitsOf(rule: RuleFile, file: ParsedFile): Hit[] {

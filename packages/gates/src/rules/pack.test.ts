@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { hitsOf, parseFile } from './match.ts';
+import { hitsOf } from './match.ts';
+import { parseFile } from './parsed-file.ts';
 import { rulePack } from './rule-file.ts';
 import { whyUnparsable } from './syntax.ts';
 

@@ -1,6 +1,6 @@
 import { functionsOf } from '../analyses/functions.ts';
 import { cognitiveComplexity } from '../quality/cognitive.ts';
-import { parseFile } from '../rules/match.ts';
+import { parseFile } from '../rules/parsed-file.ts';
 import { lineOf, outermostFunction, symbolOf, whyUnparsable } from '../rules/syntax.ts';
 import type { Scanner } from './scanner.ts';
 

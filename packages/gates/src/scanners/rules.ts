@@ -1,4 +1,5 @@
-import { hitsOf, parseFile } from '../rules/match.ts';
+import { hitsOf } from '../rules/match.ts';
+import { parseFile } from '../rules/parsed-file.ts';
 import { RULE_PREFIX, rulePack } from '../rules/rule-file.ts';
 import { lineOf, whyUnparsable } from '../rules/syntax.ts';
 import type { Scanner } from './scanner.ts';

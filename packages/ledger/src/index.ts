@@ -1,2 +1,13 @@
+export type { Attempts } from './attempts.ts';
 export { listRuns } from './list-runs.ts';
+export type { Comparison, MatchedSurvival } from './matched-survival.ts';
 export { openRunStore } from './open.ts';
+export {
+  FATES,
+  type HistoryCommit,
+  type KeptCandidate,
+  type LineHistory,
+  type LineLife,
+  type Outcome,
+} from './outcomes.ts';
+export { type LedgerReport, reportLedger } from './report.ts';

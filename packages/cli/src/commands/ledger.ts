@@ -1,0 +1,149 @@
+import { join } from 'node:path';
+import { auditRepository, CHURN_WINDOW_DAYS, type FollowedHistory } from '@lathe/history';
+import { FATES, type LedgerReport, type Outcome, reportLedger } from '@lathe/ledger';
+import { EXIT, type ExitStatus } from '../exit-status.ts';
+import { formatCount, plural } from '../format.ts';
+import { openDisplay } from '../make/open-display.ts';
+import { type OpenRuns, withRuns } from '../open-runs.ts';
+import { CACHE_ROOT } from '../places.ts';
+import { plainLine } from '../plain-text.ts';
+import { type ReadRun, readRun } from '../read-run.ts';
+import { drawTable } from '../table.ts';
+import { type Output, type Terminal, writeJson } from '../terminal.ts';
+import { findKeptLines } from './kept-lines.ts';
+
+export function ledger({ json }: { json?: boolean }, terminal: Terminal): Promise<ExitStatus> {
+  return withRuns(terminal.cwd, async (open) => {
+    const report = await readReport(open, terminal);
+    if (json === true) writeJson(terminal.out, report);
+    else terminal.out.write(`${inWords(report, terminal.out).join('\n')}\n`);
+    return EXIT.done;
+  });
+}
+
+async function readReport({ repository, store }: OpenRuns, terminal: Terminal): Promise<LedgerReport> {
+  const runs: ReadRun[] = [];
+  for (const { runId } of await store.list()) runs.push(await readRun(runId, store));
+  const documents = runs.map(({ document }) => document);
+  // Nothing kept has nothing to be compared with: a long history is not read for that.
+  if (documents.every(({ kept }) => kept === null)) {
+    return reportLedger(documents, [], { commits: [], lives: [], lastSeenMs: 0 }, CHURN_WINDOW_DAYS);
+  }
+  const followed = await readHistory(repository.location.root, terminal);
+  const { kept, history } = await findKeptLines(runs, followed, repository);
+  return reportLedger(documents, kept, history, CHURN_WINDOW_DAYS);
+}
+
+async function readHistory(directory: string, { err }: Terminal): Promise<FollowedHistory> {
+  const display = await openDisplay(err);
+  try {
+    const { history } = await auditRepository({
+      directory,
+      cacheDirectory: join(CACHE_ROOT, 'audit'),
+      nowMs: Date.now(),
+      onProgress: (done, total) => display.doing(`read ${formatCount(done)} of ${plural(total, 'commit')}`),
+    });
+    return history;
+  } finally {
+    display.close();
+  }
+}
+
+function inWords(report: LedgerReport, out: Output): string[] {
+  const { attempts } = report;
+  if (attempts.runs === 0) return ['No runs in this repository yet. Make one: lathe make --help'];
+  const statuses = Object.entries(attempts.statuses).map(([status, count]) => `${formatCount(count)} ${status}`);
+  return [
+    `${out.colors.bold(plural(attempts.runs, 'run'))}, ${plural(attempts.candidates, 'candidate')}: ${statuses.join(', ')}`,
+    `  ${formatCount(attempts.runsPassed)} with a candidate that passed, ${formatCount(attempts.runsKept)} with one that was kept`,
+    ...attemptsInWords(report),
+    '',
+    ...keptInWords(report, out),
+    ...report.notLookedFor.map(({ what, why }) => out.colors.dim(`  not looked for: ${what}: ${why}`)),
+  ];
+}
+
+function attemptsInWords({ attempts }: LedgerReport): string[] {
+  const { size, passAt, gainOverOne, gainOfLast, tooFew } = attempts;
+  if (gainOverOne === null || gainOfLast === null) return [];
+  return [
+    `  one candidate passes in ${percent(passAt['1'] ?? 0)} of tasks, one of ${size} in ${percent(passAt[String(size)] ?? 0)}: ${points(gainOverOne)} more; the last of the ${size} added ${points(gainOfLast)}`,
+    ...(tooFew === null ? [] : [`  too few: ${tooFew}`]),
+  ];
+}
+
+function keptInWords({ kept, comparison, windowDays }: LedgerReport, { colors, columns: width }: Output): string[] {
+  if (kept.outcomes.length === 0) return ['  nothing was kept yet: there is no outcome to tell'];
+  const right = { align: 'right' as const };
+  const lines = drawTable(
+    [
+      { header: 'run' },
+      { header: 'kept' },
+      { header: 'commit' },
+      { header: 'days', ...right },
+      { header: 'lines', ...right },
+      ...FATES.map((fate) => ({ header: fate, ...right })),
+      { header: '', flexible: true },
+    ],
+    kept.outcomes.map(outcomeCells),
+    { width, colors },
+  );
+  lines.push('', `  churned: taken out or rewritten within ${windowDays} days; replaced: later`, '');
+  const { tooFew } = comparison;
+  lines.push(
+    `  against hand-made lines of the same months and directories: ${formatCount(comparison.keptLines)} kept in ${plural(comparison.keptCommits, 'commit')}, ${formatCount(comparison.handMadeLines)} hand-made in ${formatCount(comparison.handMadeCommits)}` +
+      (comparison.unmatchedLines > 0
+        ? `; ${formatCount(comparison.unmatchedLines)} kept ones have none beside them`
+        : ''),
+  );
+  if (comparison.survival.length > 0) {
+    const rows = comparison.survival.map((row) => [
+      plural(row.days, 'day'),
+      share(row.kept),
+      share(row.handMade),
+      points(row.difference),
+    ]);
+    const headers = [
+      { header: 'alive after' },
+      ...['kept', 'hand-made', 'difference'].map((header) => ({ header, ...right })),
+    ];
+    lines.push(...drawTable(headers, rows, { width, colors }));
+  }
+  if (tooFew !== null) lines.push(`  too few: ${tooFew}`);
+  lines.push('');
+  return lines;
+}
+
+function outcomeCells(outcome: Outcome): string[] {
+  const { runId, candidate, reason, commit, by, daysAtRisk, lines, fates, notFollowed } = outcome;
+  if (commit === null) return [runId, candidate, '', '', '', ...FATES.map(() => ''), plainLine(reason ?? '')];
+  const counts = FATES.map((fate) => formatCount(fates[fate]));
+  const notes = [
+    ...(by === 'content' ? ['found by its lines'] : []),
+    ...(notFollowed > 0 ? [`${plural(notFollowed, 'line')} not followed`] : []),
+  ];
+  const days = String(Math.floor(daysAtRisk ?? 0));
+  return [runId, candidate, commit.slice(0, 10), days, formatCount(lines), ...counts, notes.join(', ')];
+}
+
+interface Estimate {
+  readonly value: number;
+  readonly low: number | null;
+  readonly high: number | null;
+}
+
+function share({ value, low, high }: Estimate): string {
+  return low === null || high === null ? percent(value) : `${percent(value)} (${percent(low)} to ${percent(high)})`;
+}
+
+/** A difference of shares, in points of a hundred. */
+function points({ value, low, high }: Estimate): string {
+  const signed = (rate: number) => `${rate < 0 ? '−' : '+'}${Math.abs(rate * 100).toFixed(1)}`;
+  return low === null || high === null
+    ? `${signed(value)} points`
+    : `${signed(value)} points (95 %: ${signed(low)} to ${signed(high)})`;
+}
+
+function percent(rate: number): string {
+  return `${(rate * 100).toFixed(1)} %`;
+}

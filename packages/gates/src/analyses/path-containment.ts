@@ -265,7 +265,7 @@ function isComponent(node: Node, file: ParsedFile): boolean {
 /** A path taken apart: `path.split('/')`, `path.parts`, or a name for it. */
 function isPieces(node: Node, file: ParsedFile): boolean {
   if (node.kind() === 'identifier') return file.bindings.valuesOf(node).some((value) => isPieces(value, file));
-  return /\.(parts|split\([^()]*\))$/.test(node.text());
+  return /\.(parts|split\((['"]\/['"]|os\.sep|path\.sep)\))$/.test(node.text());
 }
 
 /** The path a piece was cut from: `path[:8]`, `path.parts[:2]`, `path.slice(0, 8)`, `dirname(path)`, `path.split('/')[1]`. */

@@ -14,26 +14,34 @@ export const SHOWN_OPERATIONS = [
 
 export const CURVE_COLOURS = ['var(--curve-1)', 'var(--curve-2)', 'var(--curve-3)', 'var(--curve-4)', 'var(--curve-5)'];
 
-const WIDTH = 720;
+/** A drawing for a desk and one for a phone; the style sheet shows one. Scaled down, the letters of one could not be read. */
+const SIZES = [
+  { shown: 'wide', width: 720, height: 290 },
+  { shown: 'narrow', width: 360, height: 260 },
+];
 
 function draw(options: Plot.PlotOptions, label: string): string {
-  const { document } = parseHTML('<!doctype html><html><body></body></html>');
-  const svg = Plot.plot({
-    // linkedom's document has what Plot calls; its type is not the browser's.
-    document: document as unknown as Plot.PlotOptions['document'],
-    width: WIDTH,
-    height: 280,
-    marginLeft: 56,
-    marginRight: 16,
-    ariaLabel: label,
-    style: { background: 'transparent', fontSize: '13px' },
-    ...options,
-  });
-  svg.setAttribute('role', 'img');
-  // The browser scales the drawing by its viewBox; fixed sizes would overflow a phone.
-  svg.removeAttribute('width');
-  svg.removeAttribute('height');
-  return svg.outerHTML;
+  return SIZES.map(({ shown, width, height }) => {
+    const { document } = parseHTML('<!doctype html><html><body></body></html>');
+    const svg = Plot.plot({
+      // linkedom's document has what Plot calls; its type is not the browser's.
+      document: document as unknown as Plot.PlotOptions['document'],
+      width,
+      height,
+      marginTop: 34,
+      marginBottom: 46,
+      marginLeft: 52,
+      marginRight: 16,
+      ariaLabel: label,
+      style: { background: 'transparent', fontSize: '13px' },
+      ...options,
+    });
+    svg.setAttribute('role', 'img');
+    // The browser scales the drawing by its viewBox; fixed sizes would overflow.
+    svg.removeAttribute('width');
+    svg.removeAttribute('height');
+    return `<div class="${shown}">${svg.outerHTML}</div>`;
+  }).join('');
 }
 
 function monthDate(month: string): Date {
@@ -51,6 +59,8 @@ export function operationsChart(audit: AuditDocument): string {
       order,
     })),
   );
+  // Between the bars of many years there is no room for gaps.
+  const gap = audit.months.length > 100 ? 0 : 0.5;
   return draw(
     {
       x: { type: 'utc', label: null },
@@ -64,8 +74,8 @@ export function operationsChart(audit: AuditDocument): string {
             y: 'lines',
             fill: 'colour',
             order: 'order',
-            insetLeft: 0.5,
-            insetRight: 0.5,
+            insetLeft: gap,
+            insetRight: gap,
           }),
         ),
         Plot.ruleY([0]),

@@ -212,6 +212,7 @@ ${
         open
           .slice(0, SHOWN_FINDINGS)
           .map((one) => [place(one), rule(one), one.severity, day(one.notBefore), day(one.firstSeen), written(one)]),
+        'words',
       )
 }${more(open)}
 <h3>Gone</h3>
@@ -230,6 +231,7 @@ ${
             day(one.goneBy),
             `${count(one.openDays.least)} – ${one.openDays.most === null ? '?' : count(one.openDays.most)}`,
           ]),
+        'words',
       )
 }${more(gone)}
 <p class="quiet">${count(findingSamples.length)} trees of the main line were looked at; what came and went between two of them is not seen, and a date is no closer than they are.${
@@ -256,9 +258,9 @@ function notFollowed(audit: AuditDocument): string {
   return `<ul>${[...facts, ...notes].map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`;
 }
 
-/** Cells are HTML; the first column is words, the others are figures. */
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  return `<div class="scroll"><table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows
+/** Cells are HTML; the first column is words, the others are figures unless `cells` is `words`. */
+function table(heads: readonly string[], rows: readonly (readonly string[])[], cells = 'figures'): string {
+  return `<div class="scroll ${cells}" tabindex="0"><table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows
     .map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join('')}</tr>`)
     .join('')}</tbody></table></div>`;
 }

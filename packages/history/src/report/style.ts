@@ -28,9 +28,13 @@ code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere; }
 .figures small { color: var(--quiet); }
 figure { margin: .6rem 0; }
 figure svg { width: 100%; height: auto; color: var(--text); }
+figure text { fill: currentColor; }
+.narrow { display: none; }
 .legend { list-style: none; margin: .3rem 0; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .9rem; }
 .legend i { display: inline-block; width: .75rem; height: .75rem; border-radius: .15rem; margin-right: .4rem; vertical-align: -.05rem; }
 .scroll { overflow-x: auto; }
+.scroll.words td, .scroll.words th { text-align: left; }
+small { color: var(--quiet); }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; margin: .6rem 0; }
 th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
@@ -43,6 +47,7 @@ summary { cursor: pointer; }
   h1 { font-size: 1.35rem; }
   .figures { grid-template-columns: 1fr 1fr; gap: .6rem; }
   .figures b { font-size: 1.2rem; }
-  figure svg { font-size: 16px !important; }
+  .wide { display: none; }
+  .narrow { display: block; }
 }
 `;

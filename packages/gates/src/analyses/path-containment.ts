@@ -22,7 +22,7 @@ const NORMAL = /(^|\.)(normpath|abspath|normalize|absolute|safe_join|joinpath)$/
 const LINKS_REFUSED = /\b(islink|is_symlink|lstat|lstatSync|isSymbolicLink|O_NOFOLLOW|readlink)\b/;
 const PATH_NAME = /path|file|dir|folder|fname|dest/i;
 const BASE_NAME =
-  /(^|_|[a-z])(dir|root|base|folder|safe\w*|directory|allowed\w*|home|jail)$|^(SAFE|BASE|ROOT|ALLOWED|UPLOAD)/i;
+  /(^|_|[a-z])(dir|root|base|folder|safe\w*|directory|allowed\w*|home|jail)$|^(SAFE|BASE|ROOT|ALLOWED|UPLOAD)(?!_?name)/i;
 
 interface Check {
   readonly node: Node;

@@ -16,7 +16,7 @@ export interface SessionOptions {
 
 /**
  * A graph ready to run in this thread. `run` blocks the thread's event loop while the graph runs, so a session belongs in
- * a worker thread; `GraphWorker` keeps one there.
+ * a worker thread.
  */
 export interface Session {
   /**

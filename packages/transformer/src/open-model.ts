@@ -187,6 +187,7 @@ interface Pending {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
   readonly onNews: (news: readonly TokenNews[]) => void;
+  readonly cancel: () => void;
 }
 
 /** The main thread's end of the model's thread. */
@@ -250,7 +251,7 @@ class ModelThread {
     if (signal?.aborted) cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     const answer = new Promise<Answer>((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, onNews });
+      this.#pending.set(id, { resolve, reject, onNews, cancel });
       this.#worker.ref();
       this.#worker.postMessage(request(id, cancelled));
     });
@@ -262,7 +263,15 @@ class ModelThread {
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      await this.#worker.terminate();
+      for (const { cancel, reject } of this.#pending.values()) {
+        cancel();
+        reject(lost('was closed'));
+      }
+      this.#pending.clear();
+      // The thread ends by itself after the step under way: ended from outside in the middle of a native call, it would
+      // take the whole process down with it.
+      this.#worker.ref();
+      this.#worker.postMessage({ type: 'close', id: this.#nextId++ } satisfies WorkerRequest);
       await this.#ended;
     })();
     return this.#closing;

@@ -157,6 +157,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
     .summary('weaknesses, secrets and dirt in files and folders')
     .argument('<path...>', 'file or folder')
     .option('--base <rev>', 'only what the checkout has beyond this commit')
+    .option('--probe', 'attack functions of known shape as well, in a sandbox')
     .addOption(
       new Option('--fail-on <severity>', 'end with 12 where a finding is this bad or worse').choices(SEVERITIES),
     )
@@ -186,13 +187,29 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       end(await audit(path, options, terminal));
     });
 
-  program
+  const ledger = program
     .command('ledger')
     .summary('what the runs made, and what became of what was kept')
     .option('--json', 'print JSON')
     .action(async (options) => {
       const { ledger } = await import('./commands/ledger.ts');
       end(await ledger(options, terminal));
+    });
+  ledger
+    .command('export')
+    .summary('print every event of every run as JSON Lines')
+    .action(async () => {
+      const { exportLedger } = await import('./commands/ledger-transfer.ts');
+      end(await exportLedger(terminal));
+    });
+  ledger
+    .command('import')
+    .summary('take an export in, all of it or nothing; again it changes nothing')
+    .argument('<file>', 'file of an export, or - for standard input')
+    .option('--json', 'print JSON')
+    .action(async (file: string, _options, command: Command) => {
+      const { importLedger } = await import('./commands/ledger-transfer.ts');
+      end(await importLedger(file, command.optsWithGlobals(), terminal));
     });
 
   program.commandsGroup("A model of one's own code:");
@@ -291,7 +308,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       const { modelInfo } = await import('./commands/models.ts');
       end(await modelInfo(name, options, terminal));
     });
-  for (const command of [...program.commands, ...models.commands]) {
+  for (const command of [...program.commands, ...ledger.commands, ...models.commands]) {
     if (command.description() === '') command.description(command.summary());
   }
   return program;

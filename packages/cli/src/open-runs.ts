@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import { openRunStore } from '@lathe/ledger';
-import type { RunStore } from '@lathe/protocol';
+import { type LedgerStore, openRunStore } from '@lathe/ledger';
 import { openRepository, type Repository } from '@lathe/repository';
 
 export interface OpenRuns {
   readonly repository: Repository;
-  readonly store: RunStore;
+  readonly store: LedgerStore;
 }
 
 /** Work with the repository one stands in and the record of its runs; both are closed afterwards. */

@@ -11,3 +11,5 @@ export {
   type Outcome,
 } from './outcomes.ts';
 export { type LedgerReport, reportLedger } from './report.ts';
+export type { LedgerStore, StoredRun } from './run-store.ts';
+export { exportRuns, readExport } from './transfer.ts';

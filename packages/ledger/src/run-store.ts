@@ -1,8 +1,24 @@
-import { Event, type RunStore } from '@lathe/protocol';
+import { Event, LatheError, type RunStore } from '@lathe/protocol';
 import { type Kysely, sql } from 'kysely';
 import { decode } from './decode.ts';
 import type { Schema } from './schema.ts';
 import { SUMMARY_TYPES, summariseAll } from './summary.ts';
+
+/** A run with all its events in order. */
+export interface StoredRun {
+  readonly runId: string;
+  readonly events: readonly Event[];
+}
+
+export interface LedgerStore extends RunStore {
+  /**
+   * Takes runs in, all of them or none, and returns how many events were new. A run that is there already is gone on
+   * with where it is the beginning of the one given, and left alone where it is as long or longer.
+   *
+   * @throws LATHE_LEDGER_CONFLICT where a run of that id is there with other events
+   */
+  merge(runs: readonly StoredRun[]): Promise<number>;
+}
 
 /**
  * A run store over any database Kysely speaks to whose schema is up to date.
@@ -13,7 +29,7 @@ import { SUMMARY_TYPES, summariseAll } from './summary.ts';
 export function runStore(
   db: Kysely<Schema>,
   hooks: { wrap: (error: unknown) => unknown; close: () => Promise<void> },
-): RunStore {
+): LedgerStore {
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -60,6 +76,31 @@ export function runStore(
         await db.deleteFrom('event').where('run_id', '=', runId).execute();
       }),
 
+    merge: (runs) => guarded(() => db.transaction().execute((transaction) => mergeAll(transaction, runs))),
+
     close: hooks.close,
   };
+}
+
+async function mergeAll(db: Kysely<Schema>, runs: readonly StoredRun[]): Promise<number> {
+  let fresh = 0;
+  for (const { runId, events } of runs) {
+    const bodies = events.map((event) => JSON.stringify(Event.parse(event)));
+    const there = await db.selectFrom('event').select('body').where('run_id', '=', runId).orderBy('seq').execute();
+    const different = there.findIndex(({ body }, seq) => seq < bodies.length && body !== bodies[seq]);
+    if (different >= 0) {
+      throw new LatheError(
+        'LATHE_LEDGER_CONFLICT',
+        `run ${runId} is there already with another event ${different}. Nothing was imported.`,
+        { remedy: 'The two are different runs with one id: import into another repository or database.' },
+      );
+    }
+    for (const [seq, event] of events.entries()) {
+      if (seq < there.length) continue;
+      const row = { run_id: runId, seq, type: event.type, at_ms: Math.round(event.atMs), body: bodies[seq]! };
+      await db.insertInto('event').values(row).execute();
+      fresh += 1;
+    }
+  }
+  return fresh;
 }

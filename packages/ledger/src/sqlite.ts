@@ -1,9 +1,9 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { LatheError, type RunStore } from '@lathe/protocol';
+import { LatheError } from '@lathe/protocol';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
-import { runStore } from './run-store.ts';
+import { type LedgerStore, runStore } from './run-store.ts';
 import { migrate, SCHEMA_VERSION, type Schema, schemaVersion } from './schema.ts';
 
 /** `Lath`: tells a Lathe store from any other SQLite file (PRAGMA application_id). */
@@ -20,7 +20,7 @@ export const BUSY_TIMEOUT_MS = 10_000;
  *
  * @throws LATHE_STORE_CORRUPT, LATHE_STORE_FOREIGN, LATHE_STORE_NEWER, LATHE_STORE_BUSY, LATHE_STORE_UNUSABLE
  */
-export async function openSqliteStore(path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): Promise<RunStore> {
+export async function openSqliteStore(path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): Promise<LedgerStore> {
   const wrap = (error: unknown) => storeProblem(path, busyTimeoutMs, error);
   let raw: Database.Database | undefined;
   try {

@@ -186,6 +186,33 @@ describe('ledger', () => {
     expect(ended.stdout).toMatch(/not looked for: which gate or ranking signal predicted churn/);
   });
 
+  test('export and import carry the record to another clone, twice without harm, and a bad line imports nothing', async () => {
+    const { repository, commit, candidate } = datedRepository();
+    commit(0, 'src/a.js', body('old'));
+    const made = candidate(1, 'r1', 'src/a.js', body('old', 'fresh'));
+    await record(repository, { runId: 'r1', day: 1, made });
+    await record(repository, { runId: 'r2', day: 2, made });
+    const exported = await runLathe(['ledger', 'export'], { cwd: repository.root });
+    expect(exported.stdout.trimEnd().split('\n')).toHaveLength(12);
+    const other = datedRepository();
+    other.commit(0, 'a.js', body('a'));
+    const { root } = other.repository;
+    const lines = exported.stdout.split('\n');
+    other.repository.write('bad.jsonl', [...lines.slice(0, 8), '{"schemaVersion":1', ...lines.slice(8)].join('\n'));
+    other.repository.write('good.jsonl', exported.stdout);
+    const bad = await runLathe(['ledger', 'import', 'bad.jsonl'], { cwd: root });
+    expect(bad).toMatchObject({ status: 1, stdout: '' });
+    expect(bad.stderr).toMatch(/line 9: not JSON.*Nothing was imported/);
+    expect((await runLathe(['ledger', 'export'], { cwd: root })).stdout).toBe('');
+    const good = await runLathe(['ledger', 'import', 'good.jsonl', '--json'], { cwd: root });
+    expect(JSON.parse(good.stdout)).toEqual({ schemaVersion: 1, runs: 2, newEvents: 12 });
+    const again = await runLathe(['ledger', 'import', 'good.jsonl'], { cwd: root });
+    expect(again.stdout).toBe('read 2 runs: nothing new\n');
+    expect((await runLathe(['ledger', 'export'], { cwd: root })).stdout).toBe(exported.stdout);
+    const missing = await runLathe(['ledger', 'import', 'nothing.jsonl'], { cwd: root });
+    expect(missing).toMatchObject({ status: 3, stdout: '' });
+  });
+
   test('without runs it says so', async () => {
     const { repository, commit } = datedRepository();
     commit(0, 'a.js', body('a'));

@@ -1,5 +1,7 @@
-import type { Event, RunStore } from '@lathe/protocol';
+import type { Event } from '@lathe/protocol';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { LedgerStore } from '../run-store.ts';
+import { exportRuns, readExport } from '../transfer.ts';
 
 export function started(over: Partial<Extract<Event, { type: 'run-started' }>> = {}): Event {
   return {
@@ -52,10 +54,10 @@ const finished = (outcome: 'passed' | 'cancelled'): Event => ({
 });
 
 /** What every run store must do, whatever it keeps its rows in. `open` opens the same, at first empty, store each time. */
-export function runStoreContract(name: string, prepare: () => { open: () => Promise<RunStore>; clear: () => void }): void {
+export function runStoreContract(name: string, prepare: () => { open: () => Promise<LedgerStore>; clear: () => void }): void {
   describe(`${name} keeps the contract of run stores`, () => {
     let place: ReturnType<typeof prepare>;
-    let store: RunStore;
+    let store: LedgerStore;
 
     beforeEach(async () => {
       place = prepare();
@@ -140,6 +142,42 @@ export function runStoreContract(name: string, prepare: () => { open: () => Prom
       const wrong = { type: 'kept', atMs: 1 } as unknown as Event;
       await expect(store.append('r1', wrong)).rejects.toThrow();
       expect(await store.read('r1')).toEqual([]);
+    });
+
+    test('what is exported can be merged into an empty store, which then says the same; again it changes nothing', async () => {
+      await store.append('r1', started());
+      await store.append('r2', started({ atMs: 2000 }));
+      await store.append('r1', made(0, 'line\u2028 end\r\n'));
+      const runs = await readExport(exportRuns(store));
+      expect(await store.merge(runs)).toBe(0);
+      const [before, list] = [await store.read('r1'), await store.list()];
+      await store.remove('r1');
+      await store.remove('r2');
+      expect(await store.merge(runs)).toBe(3);
+      expect(await store.read('r1')).toEqual(before);
+      expect(await store.list()).toEqual(list);
+      expect(await store.merge(runs)).toBe(0);
+    });
+
+    test('a run that went on elsewhere goes on here, and one that is longer here is left alone', async () => {
+      await store.append('r1', started());
+      expect(await store.merge([{ runId: 'r1', events: [started(), made(0)] }])).toBe(1);
+      expect(await store.merge([{ runId: 'r1', events: [started()] }])).toBe(0);
+      expect(await store.read('r1')).toEqual([started(), made(0)]);
+      await store.append('r1', made(1));
+      expect(await store.read('r1')).toHaveLength(3);
+    });
+
+    test('a run of the same id with other events stops the whole merge', async () => {
+      await store.append('r2', started());
+      const other = started({ baseCommit: 'other' });
+      const runs = [
+        { runId: 'r1', events: [started(), made(0)] },
+        { runId: 'r2', events: [other] },
+      ];
+      await expect(store.merge(runs)).rejects.toMatchObject({ code: 'LATHE_LEDGER_CONFLICT', remedy: expect.any(String) });
+      expect(await store.read('r1')).toEqual([]);
+      expect(await store.read('r2')).toEqual([started()]);
     });
   });
 }

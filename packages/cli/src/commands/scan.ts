@@ -15,11 +15,13 @@ import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { plural } from '../format.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { plainLine } from '../plain-text.ts';
+import { withProbeCopy } from '../probing.ts';
 import { type Colors, type Terminal, writeJson } from '../terminal.ts';
 import { VERSION } from '../version.ts';
 
 export interface ScanFlags {
   readonly base?: string;
+  readonly probe?: boolean;
   readonly json?: boolean;
   readonly sarif?: string;
   readonly failOn?: Severity;
@@ -31,7 +33,7 @@ export async function scan(paths: readonly string[], flags: ScanFlags, terminal:
   try {
     for (const path of paths) {
       display.doing(`scanning ${path}`);
-      documents.push(await scanPath(path, flags.base ?? null, terminal));
+      documents.push(await scanPath(path, flags, terminal));
     }
   } finally {
     display.close();
@@ -54,14 +56,18 @@ export async function scan(paths: readonly string[], flags: ScanFlags, terminal:
   return reached ? EXIT.findings : EXIT.done;
 }
 
-function scanPath(path: string, revision: string | null, { cwd }: Terminal): Promise<ScanDocument> {
+function scanPath(path: string, flags: ScanFlags, { cwd }: Terminal): Promise<ScanDocument> {
   const at = resolve(cwd, path);
-  return withTarget(at, revision, async (target) => {
+  return withTarget(at, flags.base ?? null, async (target) => {
     const config = await readGateConfig(target.base ?? target.tree);
     const pool = createScannerPool(config.workers);
     try {
       const { tree, base, paths } = target;
-      const document = await scanTree(tree, { config, pool, ...(base && { base }), ...(paths && { paths }) });
+      const options = { config, pool, ...(base && { base }), ...(paths && { paths }) };
+      const document =
+        flags.probe === true
+          ? await withProbeCopy(target.root, (workspace) => scanTree(tree, { ...options, workspace }))
+          : await scanTree(tree, options);
       return { ...document, findings: document.findings.map((finding) => fromHere(finding, target, cwd)) };
     } finally {
       await pool.close();

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { RunSummary } from '@lathe/protocol';
+import { isPostgresUrl, openRunStore } from './open.ts';
 import { type StoredEvent, SUMMARY_TYPES, summariseAll } from './summary.ts';
 
 /**
@@ -9,19 +10,23 @@ import { type StoredEvent, SUMMARY_TYPES, summariseAll } from './summary.ts';
  *
  * @throws as `openRunStore`, which takes over where the file cannot be read as it is
  */
-export async function listRuns(path: string): Promise<readonly RunSummary[]> {
-  if (!existsSync(path)) return [];
+export async function listRuns(location: string): Promise<readonly RunSummary[]> {
+  if (isPostgresUrl(location)) return listOpened(location);
+  if (!existsSync(location)) return [];
   try {
-    return summariseAll(await readEvents(path), (_runId, { body }) => JSON.parse(body));
+    return summariseAll(await readEvents(location), (_runId, { body }) => JSON.parse(body));
   } catch {
     // A store of another schema, a foreign or a broken file: opening it for good brings it up to date or says why not.
-    const { openRunStore } = await import('./open.ts');
-    const store = await openRunStore(path);
-    try {
-      return await store.list();
-    } finally {
-      await store.close();
-    }
+    return listOpened(location);
+  }
+}
+
+async function listOpened(location: string): Promise<readonly RunSummary[]> {
+  const store = await openRunStore(location);
+  try {
+    return await store.list();
+  } finally {
+    await store.close();
   }
 }
 

@@ -1,16 +1,19 @@
 import type { LedgerStore } from './run-store.ts';
 
+/** Whether a store's location is the URL of a PostgreSQL database; else it is the path of a file. */
+export function isPostgresUrl(location: string): boolean {
+  return /^postgres(ql)?:/.test(location);
+}
+
 /**
- * Opens the run store at a file path (SQLite).
+ * Opens the run store at a file path (SQLite) or a `postgres://` URL.
  *
- * @throws LATHE_USAGE_STORE for a `postgres:` URL, which this version cannot open; else as `openSqliteStore`.
+ * @throws as `openSqliteStore` or `openPostgresStore`
  */
 export async function openRunStore(location: string, options: { busyTimeoutMs?: number } = {}): Promise<LedgerStore> {
-  if (/^postgres(ql)?:/.test(location)) {
-    const { LatheError } = await import('@lathe/protocol');
-    throw new LatheError('LATHE_USAGE_STORE', 'A PostgreSQL run store is not available in this version of Lathe.', {
-      remedy: 'Name a file instead.',
-    });
+  if (isPostgresUrl(location)) {
+    const { openPostgresStore } = await import('./postgres.ts');
+    return openPostgresStore(location);
   }
   const { openSqliteStore } = await import('./sqlite.ts');
   return openSqliteStore(location, options.busyTimeoutMs);

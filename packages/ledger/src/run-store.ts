@@ -23,12 +23,17 @@ export interface LedgerStore extends RunStore {
 /**
  * A run store over any database Kysely speaks to whose schema is up to date.
  *
- * `append` is one statement, so that two processes writing the same run cannot take the same position; it returns
- * once the database has committed. `wrap` turns the driver's errors into problems a user can act on.
+ * `append` is one statement, behind `lock` where there is one, so that two processes writing the same run cannot take the
+ * same position; it returns once the database has committed. `wrap` turns the driver's errors into problems a user can act on.
  */
 export function runStore(
   db: Kysely<Schema>,
-  hooks: { wrap: (error: unknown) => unknown; close: () => Promise<void> },
+  hooks: {
+    wrap: (error: unknown) => unknown;
+    close: () => Promise<void>;
+    /** Holds other writers of a run back until the transaction ends; left out where a statement does that already. */
+    lock?: (transaction: Kysely<Schema>, runId: string) => Promise<void>;
+  },
 ): LedgerStore {
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
@@ -42,10 +47,18 @@ export function runStore(
     append: (runId, event) =>
       guarded(async () => {
         const body = JSON.stringify(Event.parse(event));
-        await sql`
+        const insert = sql`
           insert into event (run_id, seq, type, at_ms, body)
-          select ${runId}, coalesce(max(seq) + 1, 0), ${event.type}, ${Math.round(event.atMs)}, ${body}
-          from event where run_id = ${runId}`.execute(db);
+          select ${runId}, coalesce(max(seq) + 1, 0), ${event.type}, cast(${Math.round(event.atMs)} as bigint), ${body}
+          from event where run_id = ${runId}`;
+        const { lock } = hooks;
+        if (lock === undefined) await insert.execute(db);
+        else {
+          await db.transaction().execute(async (transaction) => {
+            await lock(transaction, runId);
+            await insert.execute(transaction);
+          });
+        }
       }),
 
     read: (runId) =>
@@ -76,7 +89,14 @@ export function runStore(
         await db.deleteFrom('event').where('run_id', '=', runId).execute();
       }),
 
-    merge: (runs) => guarded(() => db.transaction().execute((transaction) => mergeAll(transaction, runs))),
+    merge: (runs) =>
+      guarded(() =>
+        db.transaction().execute(async (transaction) => {
+          // In one order everywhere, so that two merges cannot wait for each other.
+          for (const runId of runs.map((run) => run.runId).sort()) await hooks.lock?.(transaction, runId);
+          return mergeAll(transaction, runs);
+        }),
+      ),
 
     close: hooks.close,
   };

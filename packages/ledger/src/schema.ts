@@ -37,10 +37,10 @@ export const MIGRATIONS: readonly ((db: Kysely<Schema>) => Promise<void>)[] = [
 /** Version this code writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-/** Version of the store, 0 where it is new. */
-export async function schemaVersion(db: Kysely<Schema>): Promise<number> {
+/** Version of the store, 0 where it is new. `schema` is the one its tables are in, where the database knows schemas. */
+export async function schemaVersion(db: Kysely<Schema>, schema?: string): Promise<number> {
   const tables = await db.introspection.getTables();
-  if (!tables.some((table) => table.name === 'schema_version')) return 0;
+  if (!tables.some((table) => table.name === 'schema_version' && table.schema === schema)) return 0;
   const row = await db.selectFrom('schema_version').select('version').executeTakeFirst();
   return row === undefined ? 0 : Number(row.version);
 }

@@ -181,7 +181,3 @@ test('a store that another process keeps locked is a problem with a remedy, and 
   expect(await store.read('r1')).toHaveLength(1);
   await store.close();
 });
-
-test('a PostgreSQL address is refused in words', async () => {
-  await expect(openRunStore('postgres://localhost/lathe')).rejects.toMatchObject({ code: 'LATHE_USAGE_STORE' });
-});

@@ -80,6 +80,11 @@ describe('JavaScript and TypeScript functions are found', () => {
   });
 });
 
+test('the column a block comment stands in is not taken for a step of indentation', () => {
+  const source = '/**\n * Doc.\n *\n * @param {number} a\n */\nexport function f(a) {\n}\n';
+  expect(hole('javascript', source, 'f')).toMatchObject({ unit: '  ', bodyIndent: '  ' });
+});
+
 describe('Python functions are found', () => {
   const forms: [what: string, source: string, name: string, replaced: string][] = [
     ['a function', 'def f(a):\n    pass\n', 'f', '\n    pass'],

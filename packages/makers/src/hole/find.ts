@@ -90,7 +90,8 @@ function holeOf(source: string, language: Language, site: FunctionSite, body: Sg
   const declaration = spanOf(site.declaration);
   const opens = language === 'python' ? spanOf(site.node).start : closingLine(source, site, body);
   const indent = indentationAt(source, lineStart(source, opens));
-  const unit = detectIndent(source).indent || (language === 'python' ? '    ' : '  ');
+  // The lines of a block comment stand one column in, which is no step of the code's.
+  const unit = detectIndent(source.replace(/^[ \t]*\*.*$/gm, '')).indent || (language === 'python' ? '    ' : '  ');
   const { span, kind } = language === 'python' ? suiteSpan(source, site, body, indent) : blockSpan(body);
   const statement = topLevel(site.declaration);
   const tokens = site.node.children().filter((child) => !child.isNamed());

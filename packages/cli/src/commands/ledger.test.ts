@@ -213,6 +213,22 @@ describe('ledger', () => {
     expect(missing).toMatchObject({ status: 3, stdout: '' });
   });
 
+  test.each([
+    ['mysql://localhost/x', 2, /expects the address of a PostgreSQL database.*got mysql:/],
+    ['postgres://me:secret@127.0.0.1:1/x', 1, /127\.0\.0\.1:1\/x cannot be reached/],
+  ])(
+    'LATHE_DATABASE_URL=%s is a message, also from list, and never holds the password',
+    async (url, status, message) => {
+      const { repository, commit } = datedRepository();
+      commit(0, 'a.js', body('a'));
+      for (const verb of ['ledger', 'list']) {
+        const ended = await runLathe([verb], { cwd: repository.root, env: { LATHE_DATABASE_URL: url } });
+        expect(ended).toMatchObject({ status, stdout: '', stderr: expect.stringMatching(message) });
+        expect(ended.stderr).not.toContain('secret');
+      }
+    },
+  );
+
   test('without runs it says so', async () => {
     const { repository, commit } = datedRepository();
     commit(0, 'a.js', body('a'));

@@ -1,15 +1,15 @@
-import { join } from 'node:path';
 import { listRuns } from '@lathe/ledger';
 import type { RunSummary } from '@lathe/protocol';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { findLatheDir } from '../find-lathe-dir.ts';
 import { plainLine } from '../plain-text.ts';
 import { livingOwner } from '../run-owner.ts';
+import { storeLocation } from '../store-location.ts';
 import { type Terminal, writeJson } from '../terminal.ts';
 
 export async function list({ json }: { json?: boolean }, terminal: Terminal): Promise<ExitStatus> {
   const latheDir = await findLatheDir(terminal.cwd, terminal.env);
-  const summaries = await listRuns(join(latheDir, 'ledger.sqlite'));
+  const summaries = await listRuns(await storeLocation(latheDir, terminal.env));
   const runs = await Promise.all(
     summaries.map(async (run) => ({ ...run, running: (await livingOwner(run.runId, latheDir)) !== null })),
   );

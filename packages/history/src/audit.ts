@@ -68,7 +68,7 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
   const directoryLines = new Map<string, number>();
   let lostInMerges = 0;
   for (let record = 0; record < table.length; record++) {
-    if (table.carried[record]) continue;
+    if (table.carried[record] || table.trivial[record]) continue;
     const place = places[table.place[record]];
     if (!place.counted) continue;
     const ended = alive[record] === 0;

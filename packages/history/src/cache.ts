@@ -7,7 +7,7 @@ import type { Walk } from './git-log.ts';
 import { LineTable } from './line-table.ts';
 
 /** Raised whenever what is followed or how it is stored changes: an older cache is then ignored, never misread. */
-const VERSION = 2;
+const VERSION = 3;
 
 interface Stored {
   readonly version: number;

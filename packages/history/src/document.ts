@@ -52,7 +52,7 @@ export const AuditDocument = z.object({
   shallow: z.boolean(),
   since: z.string().nullable(),
   commits: z.int(),
-  /** Counted lines at HEAD. */
+  /** Lines at HEAD of the files that count, blank ones too. */
   lines: z.int(),
   operations: Operations,
   /** Blocks of five lines and more that a commit put in at more than one place. */

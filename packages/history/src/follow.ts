@@ -8,6 +8,7 @@ import {
   patchArguments,
   type Walk,
 } from './git-log.ts';
+import { hashLine } from './line-hash.ts';
 import { type AppliedHunk, applyChange, applyMerge, type FileState, LineTable, type TreeState } from './line-table.ts';
 import {
   copiedHashes,
@@ -15,7 +16,7 @@ import {
   findReplacements,
   noOperations,
   type OperationCounts,
-  replacementKey,
+  replacement,
   updatedPairs,
   type WordChange,
 } from './operations.ts';
@@ -82,6 +83,7 @@ interface Removal {
 export class RecallPool {
   #byHash = new Map<number, Removal[]>();
   #order: { hash: number; time: number }[] = [];
+  #most = 20_000;
 
   add(hash: number, removal: Removal): void {
     const list = this.#byHash.get(hash);
@@ -106,11 +108,10 @@ export class RecallPool {
 
   /** Forgets what is too old to come back, once in a while. */
   expire(time: number): void {
-    if (this.#order.length < 20_000) return;
+    if (this.#order.length < this.#most) return;
     const oldest = time - RECALL_DAYS * DAY;
-    const keep = this.#order.filter((entry) => entry.time >= oldest);
-    if (keep.length > this.#order.length * 0.8) return;
-    this.#order = keep;
+    this.#order = this.#order.filter((entry) => entry.time >= oldest);
+    this.#most = Math.max(20_000, 2 * this.#order.length);
     for (const [hash, list] of this.#byHash) {
       const young = list.filter((removal) => removal.time >= oldest);
       if (young.length === 0) this.#byHash.delete(hash);
@@ -371,7 +372,7 @@ class Follower {
         tree.set(path, applied.state);
         if (merged.binary) this.#notFollowed.binaryFiles++;
         if (applied.misfit) this.#notFollowed.misfitFiles++;
-        deed.merge(applied, this.#places[this.#place(path)].counted);
+        deed.merge(path, applied, this.#places[this.#place(path)].counted);
       } else if (moved) tree.set(path, moved);
       else {
         this.#notFollowed.misfitFiles++;
@@ -437,9 +438,9 @@ function byBlob(tree: TreeState, blob: string, merged: FileChange | undefined): 
 
 interface CountedLine {
   readonly record: number;
-  readonly line: HunkLine;
-  /** Number of the hunk it stands in. */
-  readonly place: number;
+  readonly line: Pick<HunkLine, 'hash' | 'trivial'>;
+  /** File and function it stands in. */
+  readonly place: string;
   readonly counted: boolean;
 }
 
@@ -454,7 +455,6 @@ class CommitDeed {
   readonly #removed: { record: number; line: HunkLine; counted: boolean }[] = [];
   readonly #added: CountedLine[] = [];
   readonly #runs: HunkLine[][] = [];
-  #places = 0;
   #whitespaceOnly = 0;
 
   constructor(table: LineTable, recall: RecallPool, commits: readonly FollowedCommit[], number: number, time: number) {
@@ -472,12 +472,13 @@ class CommitDeed {
       return;
     }
     hunks.forEach((applied, i) => {
-      this.#hunk(change.hunks[i], applied, counted);
+      this.#hunk(change.newPath, change.hunks[i], applied, counted);
     });
   }
 
-  #hunk(hunk: Hunk, applied: AppliedHunk, counted: boolean): void {
-    const place = this.#places++;
+  #hunk(path: string, hunk: Hunk, applied: AppliedHunk, counted: boolean): void {
+    const heading = Buffer.from(hunk.heading, 'latin1');
+    let place = `${path}\0${hashLine(heading, 0, heading.length).hash}`;
     for (const record of applied.removed) this.#end(record);
     const pairs = updatedPairs(hunk);
     const updatedOld = new Set(pairs.map((pair) => pair.removed));
@@ -490,19 +491,20 @@ class CommitDeed {
       if (!updatedOld.has(i)) this.#removed.push({ record: applied.removed[i], line, counted });
     });
     hunk.added.forEach((line, i) => {
+      if (line.opens) place = `${path}\0${line.hash}`;
       if (!updatedNew.has(i)) this.#added.push({ record: applied.firstAdded + i, line, place, counted });
     });
     if (counted && hunk.added.length >= 5) this.#runs.push(hunk.added);
   }
 
   merge(
+    path: string,
     applied: { added: readonly { record: number; hash: number; trivial: boolean }[]; removed: readonly number[] },
     counted: boolean,
   ): void {
-    const place = this.#places++;
     for (const record of applied.removed) this.#end(record);
     for (const { record, hash, trivial } of applied.added) {
-      this.#added.push({ record, line: { hash, trivial, text: null }, place, counted });
+      this.#added.push({ record, line: { hash, trivial }, place: path, counted });
     }
   }
 
@@ -516,8 +518,8 @@ class CommitDeed {
     const replaced = findReplacements(this.#updates.filter((update) => update.counted).map((update) => update.change));
     for (const { change, counted } of this.#updates) {
       if (!counted) continue;
-      const key = replacementKey(change);
-      if (key !== null && replaced.has(key)) operations.findReplaced++;
+      const key = replacement(change)?.key;
+      if (key !== undefined && replaced.has(key)) operations.findReplaced++;
       else operations.updated++;
     }
     for (const { record, line, counted } of this.#removed) {

@@ -99,6 +99,32 @@ describe('operations, one hand-checked repository each', () => {
     ).toEqual({ copyPasted: 2, added: 2 });
   });
 
+  it('copy/pasted: the same content in two functions of one new file', async () => {
+    const inFunction = (name: string) => [`function ${name}() {`, `  ${COUNT}`, '}'];
+    expect(await operationsOf({ files: { 'a.js': lines(...inFunction('one'), ...inFunction('two')) } })).toEqual({
+      copyPasted: 2,
+      added: 2,
+    });
+  });
+
+  it('added: the same content twice in one function', async () => {
+    const body = (...inner: string[]) => lines('function one() {', '  start(here);', ...inner, '}');
+    expect(
+      await operationsOf(
+        { files: { 'a.js': body('  middle(here);') } },
+        { files: { 'a.js': body(`  ${COUNT}`, '  middle(here);', `  ${COUNT}`) } },
+      ),
+    ).toEqual({ added: 5 });
+  });
+
+  it('find/replaced: three places in two lines', async () => {
+    const use = (name: string) => lines(`copy(${name}, ${name}, 1)`, COUNT, `read(${name}, 22)`);
+    expect(await operationsOf({ files: { 'a.js': use('file') } }, { files: { 'a.js': use('handle') } })).toEqual({
+      added: 3,
+      findReplaced: 2,
+    });
+  });
+
   it('no-op: white space alone', async () => {
     expect(
       await operationsOf({ files: { 'a.js': lines(COUNT, PRICE) } }, { files: { 'a.js': lines(`\t${COUNT}`, PRICE) } }),

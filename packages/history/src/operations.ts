@@ -99,15 +99,18 @@ export interface UpdatedPair {
   readonly change: WordChange;
 }
 
-/** A hunk this long was rewritten; comparing all its lines with each other would cost more than it tells. */
-const LONGEST_PAIRED_HUNK = 400;
 /** How far from its place in the hunk a line's predecessor is looked for. */
 const PAIRING_REACH = 4;
+
+function hasText(line: HunkLine): boolean {
+  return line.text !== null;
+}
 
 /** Pairs the lines of one hunk that are updates of each other, in order, each used once, the nearest predecessor first. */
 export function updatedPairs(hunk: Hunk): UpdatedPair[] {
   const { removed, added } = hunk;
-  if (removed.length === 0 || added.length === 0 || removed.length + added.length > LONGEST_PAIRED_HUNK) return [];
+  // The stream keeps no text of hunks that were rewritten as a whole.
+  if (!removed.some(hasText) || !added.some(hasText)) return [];
   const split = (line: HunkLine) => (line.text === null ? null : words(line.text));
   const before = removed.map(split);
   const pairs: UpdatedPair[] = [];
@@ -141,29 +144,38 @@ export const FIND_REPLACE_PLACES = 3;
 
 /**
  * Find/Replaced: "the same string replaced consistently in three or more places". Gives the replacements (as keys of
- * `replacementKey`) that occur often enough among the commit's updated pairs.
+ * `replacement`) that occur often enough among the commit's updated pairs; a line may hold several places.
  */
 export function findReplacements(changes: readonly WordChange[]): Set<string> {
   const places = new Map<string, number>();
   for (const change of changes) {
-    const key = replacementKey(change);
-    if (key !== null) places.set(key, (places.get(key) ?? 0) + 1);
+    const found = replacement(change);
+    if (found) places.set(found.key, (places.get(found.key) ?? 0) + found.places);
   }
   return new Set([...places].filter(([, count]) => count >= FIND_REPLACE_PLACES).map(([key]) => key));
 }
 
-/** Names what was replaced by what; null where something was only put in or only taken out. */
-export function replacementKey(change: WordChange): string | null {
-  if (change.from.length === 0 || change.to.length === 0) return null;
-  return JSON.stringify([change.from, change.to]);
+/**
+ * What was replaced by what in a line, and in how many places of it; null where something was only put in or only taken
+ * out. `f(a, a)` to `f(b, b)` is twice `a` by `b`.
+ */
+export function replacement({ from, to }: WordChange): { key: string; places: number } | null {
+  if (from.length === 0 || to.length === 0) return null;
+  if (from.length === to.length) {
+    const replaced = from.flatMap((word, i) => (word === to[i] ? [] : [JSON.stringify([[word], [to[i]]])]));
+    if (replaced.every((pair) => pair === replaced[0])) return { key: replaced[0], places: replaced.length };
+  }
+  return { key: JSON.stringify([from, to]), places: 1 };
 }
 
 /**
  * Copy/Pasted: "the same content, keywords and lone brackets aside, in several files or functions within one commit".
- * Takes the commit's new lines with the place (a file's hunk) of each and gives the hashes that stand in several places.
+ * Takes the commit's new lines with the place (a file's function) of each and gives the hashes that stand in several places.
  */
-export function copiedHashes(lines: readonly { line: HunkLine; place: number }[]): Set<number> {
-  const firstPlace = new Map<number, number>();
+export function copiedHashes(
+  lines: readonly { line: Pick<HunkLine, 'hash' | 'trivial'>; place: string }[],
+): Set<number> {
+  const firstPlace = new Map<number, string>();
   const copied = new Set<number>();
   for (const { line, place } of lines) {
     if (line.trivial) continue;

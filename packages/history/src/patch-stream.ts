@@ -5,6 +5,8 @@ export interface Hunk {
   /** First line that was taken out, or the line before which lines were put in. */
   readonly oldStart: number;
   readonly newStart: number;
+  /** The line git takes for the heading of the function the hunk stands in, as latin1; empty where there is none. */
+  readonly heading: string;
   readonly removed: HunkLine[];
   readonly added: HunkLine[];
 }
@@ -12,6 +14,8 @@ export interface Hunk {
 export interface HunkLine {
   readonly hash: number;
   readonly trivial: boolean;
+  /** Not indented, begins with a letter and ends by opening a block: the heading of a function, a class or the like. */
+  readonly opens: boolean;
   /** The line's bytes as latin1, present only where a comparison of words can be needed. */
   readonly text: string | null;
 }
@@ -61,6 +65,8 @@ export interface LoggedCommit {
 const LONGEST_HELD_LINE = 1 << 20;
 /** Word comparison is for lines a person wrote. */
 const LONGEST_COMPARED_LINE = 1000;
+/** A hunk this long was rewritten; comparing all its lines with each other would cost more than it tells. */
+const LONGEST_PAIRED_HUNK = 400;
 
 const NUL = 0;
 const NEWLINE = 10;
@@ -238,7 +244,8 @@ class PatchParser {
   }
 
   #hunkHeader(text: string): boolean {
-    const ranges = text.slice(0, text.lastIndexOf('@@')).match(/[-+]\d+(?:,\d+)?/g) ?? [];
+    // The heading may hold anything, `@@` too: the ranges end at the first one after a space.
+    const ranges = text.slice(0, text.indexOf(' @@')).match(/[-+]\d+(?:,\d+)?/g) ?? [];
     const parsed = ranges.map((range) => {
       const [start, count] = range.slice(1).split(',');
       return { start: Number(start), count: count === undefined ? 1 : Number(count) };
@@ -250,6 +257,7 @@ class PatchParser {
         // An empty range names the line before it, a range with lines its first line.
         oldStart: old.count === 0 ? old.start : old.start - 1,
         newStart: fresh.count === 0 ? fresh.start : fresh.start - 1,
+        heading: text.slice(text.indexOf(' @@') + 3).trim(),
         removed: [],
         added: [],
       };
@@ -306,17 +314,19 @@ class PatchParser {
 
   #accept(flags: string, bytes: Buffer, start: number, end: number): void {
     const { hash, trivial } = hashLine(bytes, start, end);
+    const opens = opensBlock(bytes, start, end);
     if (this.#hunk) {
       const { plain } = this.#hunk;
-      const mayCompare =
-        !trivial && end - start <= LONGEST_COMPARED_LINE && this.#hunk.removedLeft + plain.removed.length > 0;
+      const removed = this.#hunk.removedLeft + plain.removed.length;
+      const addedLines = this.#hunk.addedLeft + plain.added.length;
+      const compared = removed > 0 && addedLines > 0 && removed + addedLines <= LONGEST_PAIRED_HUNK;
       const text =
-        mayCompare && this.#hunk.addedLeft + plain.added.length > 0 ? bytes.toString('latin1', start, end) : null;
+        compared && !trivial && end - start <= LONGEST_COMPARED_LINE ? bytes.toString('latin1', start, end) : null;
       if (flags === '-') {
-        plain.removed.push({ hash, trivial, text });
+        plain.removed.push({ hash, trivial, opens, text });
         this.#hunk.removedLeft--;
       } else {
-        plain.added.push({ hash, trivial, text });
+        plain.added.push({ hash, trivial, opens, text });
         this.#hunk.addedLeft--;
       }
       if (this.#hunk.removedLeft <= 0 && this.#hunk.addedLeft <= 0) this.#hunk = null;
@@ -324,7 +334,7 @@ class PatchParser {
       const { hunk, left } = this.#combined;
       const gone = flags.includes('-');
       const parents = left.map((_, i) => (gone ? flags[i] === '-' : flags[i] === ' '));
-      hunk.lines.push({ hash, trivial, text: null, kept: !gone, parents });
+      hunk.lines.push({ hash, trivial, opens, text: null, kept: !gone, parents });
       parents.forEach((has, i) => {
         if (has) left[i]--;
       });
@@ -332,4 +342,18 @@ class PatchParser {
       if (this.#combined.newLeft <= 0 && left.every((count) => count <= 0)) this.#combined = null;
     }
   }
+}
+
+const OPENING = Buffer.from('{:');
+const UNDERSCORE = 95;
+const DOLLAR = 36;
+
+function opensBlock(bytes: Uint8Array, start: number, end: number): boolean {
+  const first = bytes[start];
+  const letter =
+    (first >= 65 && first <= 90) || (first >= 97 && first <= 122) || first === UNDERSCORE || first === DOLLAR;
+  if (!letter) return false;
+  let last = end - 1;
+  while (last > start && (bytes[last] === 32 || (bytes[last] >= 9 && bytes[last] <= 13))) last--;
+  return OPENING.includes(bytes[last]);
 }

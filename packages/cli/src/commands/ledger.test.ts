@@ -181,7 +181,7 @@ describe('ledger', () => {
     expect(kept.outcomes[0]?.reason).toMatch(/not committed yet/);
     const ended = await runLathe(['ledger'], { cwd: repository.root });
     expect(ended.stdout).toMatch(/1 run, 1 candidate: 1 passed/);
-    expect(ended.stdout).toMatch(/r1 +c1 .*no commit since holds/);
+    expect(ended.stdout).toMatch(/r1 c1 .*no commit since holds half of its lines: not committed yet/);
     expect(ended.stdout).toMatch(/too few/);
     expect(ended.stdout).toMatch(/not looked for: which gate or ranking signal predicted churn/);
   });

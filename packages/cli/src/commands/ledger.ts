@@ -67,7 +67,7 @@ function attemptsInWords({ attempts }: LedgerReport): string[] {
   const { size, passAt, gainOverOne, gainOfLast, tooFew } = attempts;
   if (gainOverOne === null || gainOfLast === null) return [];
   return [
-    `  one candidate passes in ${percent(passAt['1'] ?? 0)} of tasks, one of ${size} in ${percent(passAt[String(size)] ?? 0)}: ${points(gainOverOne)} more; the last of the ${size} added ${points(gainOfLast)}`,
+    `  one candidate passes in ${percent(passAt['1'] ?? 0)} of tasks, one of ${size} in ${percent(passAt[String(size)] ?? 0)}: ${points(gainOverOne)}; the last of the ${size} added ${points(gainOfLast)}`,
     ...(tooFew === null ? [] : [`  too few: ${tooFew}`]),
   ];
 }
@@ -75,23 +75,14 @@ function attemptsInWords({ attempts }: LedgerReport): string[] {
 function keptInWords({ kept, comparison, windowDays }: LedgerReport, { colors, columns: width }: Output): string[] {
   if (kept.outcomes.length === 0) return ['  nothing was kept yet: there is no outcome to tell'];
   const right = { align: 'right' as const };
-  const lines = drawTable(
-    [
-      { header: 'run' },
-      { header: 'kept' },
-      { header: 'commit' },
-      { header: 'days', ...right },
-      { header: 'lines', ...right },
-      ...FATES.map((fate) => ({ header: fate, ...right })),
-      { header: '', flexible: true },
-    ],
-    kept.outcomes.map(outcomeCells),
-    { width, colors },
-  );
-  lines.push('', `  churned: taken out or rewritten within ${windowDays} days; replaced: later`, '');
+  const lines = kept.outcomes.map(outcomeInWords);
+  if (kept.fates.churned + kept.fates.replaced > 0) {
+    lines.push('', `  churned: taken out or rewritten within ${windowDays} days; replaced: later`);
+  }
+  lines.push('');
   const { tooFew } = comparison;
   lines.push(
-    `  against hand-made lines of the same months and directories: ${formatCount(comparison.keptLines)} kept in ${plural(comparison.keptCommits, 'commit')}, ${formatCount(comparison.handMadeLines)} hand-made in ${formatCount(comparison.handMadeCommits)}` +
+    `  same months and directories: ${plural(comparison.keptLines, 'kept line')} in ${plural(comparison.keptCommits, 'commit')}, ${formatCount(comparison.handMadeLines)} hand-made in ${formatCount(comparison.handMadeCommits)}` +
       (comparison.unmatchedLines > 0
         ? `; ${formatCount(comparison.unmatchedLines)} kept ones have none beside them`
         : ''),
@@ -114,16 +105,19 @@ function keptInWords({ kept, comparison, windowDays }: LedgerReport, { colors, c
   return lines;
 }
 
-function outcomeCells(outcome: Outcome): string[] {
+/** One line, never cut: why something has no outcome is the part that matters. */
+function outcomeInWords(outcome: Outcome): string {
   const { runId, candidate, reason, commit, by, daysAtRisk, lines, fates, notFollowed } = outcome;
-  if (commit === null) return [runId, candidate, '', '', '', ...FATES.map(() => ''), plainLine(reason ?? '')];
-  const counts = FATES.map((fate) => formatCount(fates[fate]));
+  const name = `  ${runId} ${candidate.padEnd(3)}`;
+  if (commit === null) return `${name}  no outcome: ${plainLine(reason ?? '')}`;
+  const counts = FATES.filter((fate) => fates[fate] > 0).map((fate) => `${formatCount(fates[fate])} ${fate}`);
   const notes = [
-    ...(by === 'content' ? ['found by its lines'] : []),
-    ...(notFollowed > 0 ? [`${plural(notFollowed, 'line')} not followed`] : []),
+    ...(by === 'content' ? ['found by their content'] : []),
+    ...(notFollowed > 0 ? [`${formatCount(notFollowed)} more not followed`] : []),
   ];
-  const days = String(Math.floor(daysAtRisk ?? 0));
-  return [runId, candidate, commit.slice(0, 10), days, formatCount(lines), ...counts, notes.join(', ')];
+  const what = `${plural(lines, 'line')}${lines > 0 ? `: ${counts.join(', ')}` : ''}`;
+  const aside = notes.length > 0 ? ` (${notes.join(', ')})` : '';
+  return `${name}  ${commit.slice(0, 10)}, ${plural(Math.floor(daysAtRisk ?? 0), 'day')}: ${what}${aside}`;
 }
 
 interface Estimate {

@@ -24,6 +24,7 @@ test.each([
   ['not an object', '7', /^line 2: expected an exported event/],
   ['another version', line('a', 1, made(0)).replace(':1,', ':2,'), /^line 2: .*schemaVersion/],
   ['not an event', line('a', 1, { type: 'kept', atMs: 1 }), /^line 2: .*event/],
+  ['a time that is no date', line('a', 1, { ...made(0), atMs: 1e16 }), /^line 2: .*atMs is no date/],
   ['a gap', line('a', 2, made(0)), /^line 2: expected event 1 of run a, got event 2/],
   ['a repetition', line('a', 0, started()), /^line 2: expected event 1 of run a, got event 0/],
   ['a run without its beginning', line('b', 0, made(0)), /^line 2: expected run b to begin with run-started/],

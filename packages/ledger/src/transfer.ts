@@ -2,13 +2,16 @@ import { Event, LatheError, type RunStore } from '@lathe/protocol';
 import { z } from 'zod';
 import type { StoredRun } from './run-store.ts';
 
+/** The latest time a Date can hold. */
+const LATEST_MS = 8.64e15;
+
 /** One line of an export. Run ids become names of refs and folders, so that nothing else may stand in them. */
 const ExportedEvent = z.object({
   schemaVersion: z.literal(1),
   runId: z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,99}$/, 'not a run id'),
   /** Position in the run, from 0, without gaps. */
   seq: z.int().min(0),
-  event: Event,
+  event: Event.refine(({ atMs }) => atMs >= 0 && atMs <= LATEST_MS, 'atMs is no date'),
 });
 
 /** Every event of every run as JSON Lines, oldest run first, each run's events in order. Lines end in a line feed. */

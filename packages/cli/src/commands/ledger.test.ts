@@ -171,6 +171,18 @@ describe('ledger', () => {
     ]);
   });
 
+  test('a commit that was amended since is found again by its content', async () => {
+    const { repository, git, commit, candidate } = datedRepository();
+    commit(0, 'src/a.js', body('old'));
+    const made = candidate(1, 'r1', 'src/a.js', body('old', 'one', 'two'));
+    const kept = commit(1, 'src/a.js', body('old', 'one', 'two'));
+    await record(repository, { runId: 'r1', day: 1, made, kept: { commit: kept, files: ['src/a.js'] } });
+    git(2, 'commit', '-q', '--amend', '-m', 'Said better');
+    const amended = git(2, 'rev-parse', 'HEAD');
+    const { outcomes } = (await report(repository)).kept;
+    expect(outcomes).toMatchObject([{ commit: amended, by: 'content', lines: 2, fates: { survived: 2 } }]);
+  });
+
   test('what is not committed has no outcome yet, and says so, in words too', async () => {
     const { repository, commit, candidate } = datedRepository();
     commit(0, 'src/a.js', body('old'));

@@ -47,6 +47,13 @@ describe('a work directory', () => {
     expect(await listWorkDirectories(root)).toEqual([]);
   });
 
+  it('is removed where a killed process left it empty, before or after its mark', async () => {
+    const path = join(root, 'run-1');
+    await mkdir(path);
+    await removeWorkDirectory(path);
+    expect(await readdir(root)).toEqual([]);
+  });
+
   it('counts as removed where there is none', async () => {
     await expect(removeWorkDirectory(join(root, 'gone'))).resolves.toBeUndefined();
   });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, lstat, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, realpath, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { SandboxError } from './problem.ts';
@@ -50,11 +50,18 @@ export async function listWorkDirectories(root: string): Promise<WorkDirectory[]
   return found.sort((a, b) => a.createdAtMs - b.createdAtMs);
 }
 
-/** Removes a work directory with everything in it, and refuses anything else. A missing one counts as removed. */
+/**
+ * Removes a work directory with everything in it, and refuses anything else. A missing one counts as removed; an empty one
+ * is what a process leaves that is killed just before it marks a directory, or just after it has taken the mark away.
+ */
 export async function removeWorkDirectory(path: string): Promise<void> {
   if (!(await exists(path))) return;
   path = await realpath(path);
   if (!(await readMarker(path))) {
+    if ((await readdir(path).catch(() => [path])).length === 0) {
+      await rmdir(path);
+      return;
+    }
     throw new SandboxError(
       'LATHE_WORK_DIRECTORY',
       `expected a work directory of Lathe at ${path}: there is no ${MARKER} in it`,

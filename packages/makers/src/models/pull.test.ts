@@ -48,6 +48,7 @@ beforeAll(async () => {
   await buildWheel(links, { name: 'a_model', version: '1.0', member: 'a_model/a.gguf', content });
 });
 afterAll(async () => {
+  await rm(disk, { recursive: true, force: true });
   await server.close();
   await rm(links, { recursive: true });
 });
@@ -200,7 +201,9 @@ test('the lock of a process that was killed does not hold the next one up for go
   await expect(pull(entry(hub), context())).resolves.toBe(join(folder, 'a-model', 'a.gguf'));
 });
 
-const small = ['--dev-bind', '/', '/', '--size', '1000000', '--tmpfs', tmpdir()];
+// Of its own, since this checkout may itself lie below the folder for temporary files.
+const disk = await mkdtemp(join(tmpdir(), 'lathe-small-disk-'));
+const small = ['--dev-bind', '/', '/', '--size', '1000000', '--tmpfs', disk];
 const canMount = await execa('bwrap', [...small, 'true']).then(
   () => true,
   () => false,
@@ -208,7 +211,7 @@ const canMount = await execa('bwrap', [...small, 'true']).then(
 test.skipIf(!canMount)(
   `a full disk is said${canMount ? '' : ' (skipped: bwrap cannot mount a small disk here)'}`,
   async () => {
-    const place = join(tmpdir(), 'models');
+    const place = join(disk, 'models');
     const { stdout } = await execa(
       'bwrap',
       [...small, process.execPath, pullProcess, JSON.stringify(entry(hub)), place],

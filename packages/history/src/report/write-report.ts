@@ -2,7 +2,6 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { AuditDocument } from '../document.ts';
 import { gitStream } from '../git-log.ts';
-import { renderReport } from './page.ts';
 
 /** Commits shown with their diff, and how much of it: enough to see what was thrown away. */
 const SHOWN_COMMITS = 5;
@@ -21,6 +20,8 @@ export async function writeReport(
     createRequire(import.meta.url).resolve('diff2html/bundles/css/diff2html.min.css'),
     'utf8',
   );
+  // The drawing and diff libraries weigh more than the audit: loaded for a report only.
+  const { renderReport } = await import('./page.ts');
   const page = renderReport(audit, { diffs, diffStyle, createdAt: options.createdAt });
   const temporary = `${options.path}.${process.pid}`;
   await writeFile(temporary, page);

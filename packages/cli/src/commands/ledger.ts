@@ -89,15 +89,12 @@ function keptInWords({ kept, comparison, windowDays }: LedgerReport, { colors, c
   );
   if (comparison.survival.length > 0) {
     const rows = comparison.survival.map((row) => [
-      plural(row.days, 'day'),
+      formatCount(row.days),
       share(row.kept),
       share(row.handMade),
-      points(row.difference),
+      difference(row.difference),
     ]);
-    const headers = [
-      { header: 'alive after' },
-      ...['kept', 'hand-made', 'difference'].map((header) => ({ header, ...right })),
-    ];
+    const headers = ['days', 'kept, alive', 'hand-made, alive', 'difference'].map((header) => ({ header, ...right }));
     lines.push(...drawTable(headers, rows, { width, colors }));
   }
   if (tooFew !== null) lines.push(`  too few: ${tooFew}`);
@@ -126,13 +123,23 @@ interface Estimate {
   readonly high: number | null;
 }
 
+/** `96.6 % (93.4 to 99.2)`: a share with its 95 % interval. */
 function share({ value, low, high }: Estimate): string {
-  return low === null || high === null ? percent(value) : `${percent(value)} (${percent(low)} to ${percent(high)})`;
+  const bare = (rate: number) => (rate * 100).toFixed(1);
+  return low === null || high === null ? percent(value) : `${percent(value)} (${bare(low)} to ${bare(high)})`;
+}
+
+/** `−2.6 (−5.9 to +0.3)`, in points of a hundred: short enough for a column. */
+function difference({ value, low, high }: Estimate): string {
+  return low === null || high === null ? signed(value) : `${signed(value)} (${signed(low)} to ${signed(high)})`;
+}
+
+function signed(rate: number): string {
+  return `${rate < 0 ? '−' : '+'}${Math.abs(rate * 100).toFixed(1)}`;
 }
 
 /** A difference of shares, in points of a hundred. */
 function points({ value, low, high }: Estimate): string {
-  const signed = (rate: number) => `${rate < 0 ? '−' : '+'}${Math.abs(rate * 100).toFixed(1)}`;
   return low === null || high === null
     ? `${signed(value)} points`
     : `${signed(value)} points (95 %: ${signed(low)} to ${signed(high)})`;

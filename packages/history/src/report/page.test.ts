@@ -115,3 +115,25 @@ describe('the page', () => {
     },
   );
 });
+
+describe('a repository that is too young', () => {
+  it('is told so, instead of shown rates of nothing', async () => {
+    const young = new ScriptedRepository();
+    const page = join(directory, 'young.html');
+    try {
+      young.commit({ 'a.js': 'const first = 1;\nconst second = 2;\n' });
+      const { document } = await auditRepository({
+        directory: young.directory,
+        cacheDirectory: null,
+        nowMs: 1_900_000_000_000,
+      });
+      await writeReport(document, { directory: young.directory, path: page, createdAt: new Date(0) });
+      const text = readFileSync(page, 'utf8');
+      expect(text).toContain('No line is 14 days old yet');
+      expect(text).toContain('No line has been watched for 7 days yet');
+      expect(text).not.toContain('0.0 %');
+    } finally {
+      young.remove();
+    }
+  });
+});

@@ -1,5 +1,6 @@
 import { html as renderDiff } from 'diff2html';
 import { ColorSchemeType } from 'diff2html/lib/types.js';
+import { HORIZONS } from '../audit.ts';
 import type { AuditDocument, FindingLife } from '../document.ts';
 import { CURVE_COLOURS, type Curve, churnChart, operationsChart, SHOWN_OPERATIONS, survivalChart } from './charts.ts';
 import { STYLE } from './style.ts';
@@ -43,10 +44,7 @@ ${legend(SHOWN_OPERATIONS.map(({ name, colour, key }) => ({ name: `${name} ${cou
 <p class="quiet">Lock, generated and vendored files, blank lines and lone brackets are left out. ${count(audit.operations.noop)} file changes were white space alone;
 ${count(audit.duplicateBlocks)} blocks of five lines and more were put in at more than one place by one commit.</p></section>
 <section><h2>Churn</h2>
-<p>Of ${count(audit.churn.changed)} lines old enough to tell, <strong>${percent(audit.churn.rate)}</strong>
-(${percent(audit.churn.low)} to ${percent(audit.churn.high)}) were taken out or rewritten within ${audit.churn.windowDays} days.</p>
-<figure>${churnChart(audit)}</figure>
-<p class="quiet">Bars are 95 % intervals that allow for the lines of one commit falling together. The dashed line is the whole history.</p></section>
+${churn(audit)}</section>
 <section><h2>Survival</h2>
 ${survivalBlocks(audit)}
 ${horizons(audit)}
@@ -79,11 +77,13 @@ function figures(audit: AuditDocument): string {
   const copied = audit.operations.copyPasted;
   const tiles: [string, string, string][] = [
     [count(audit.lines), 'lines today', 'counted files only'],
-    [
-      percent(audit.churn.rate),
-      `churned in ${audit.churn.windowDays} days`,
-      `${percent(audit.churn.low)} – ${percent(audit.churn.high)}`,
-    ],
+    audit.churn.changed > 0
+      ? [
+          percent(audit.churn.rate),
+          `churned in ${audit.churn.windowDays} days`,
+          `${percent(audit.churn.low)} – ${percent(audit.churn.high)}`,
+        ]
+      : ['too young', 'to say what churns', `no line is ${audit.churn.windowDays} days old`],
     year
       ? [percent(year.surviving), 'of lines live a year', `${percent(year.low)} – ${percent(year.high)}`]
       : ['too young', 'to say what lives a year', 'no line has been watched that long'],
@@ -107,7 +107,19 @@ const BLOCKS: readonly [string, string][] = [
   ['directory', 'By directory'],
 ];
 
+function churn(audit: AuditDocument): string {
+  const { changed, rate, low, high, windowDays } = audit.churn;
+  if (changed === 0) return `<p>No line is ${windowDays} days old yet: there is nothing to say of churn.</p>`;
+  return `<p>Of ${count(changed)} lines old enough to tell, <strong>${percent(rate)}</strong>
+(${percent(low)} to ${percent(high)}) were taken out or rewritten within ${windowDays} days.</p>
+<figure>${churnChart(audit)}</figure>
+<p class="quiet">Bars are 95 % intervals that allow for the lines of one commit falling together. The dashed line is the whole history.</p>`;
+}
+
 function survivalBlocks(audit: AuditDocument): string {
+  // The shortest age that is tabulated: before it every curve is a dot.
+  if (!audit.survival.some((point) => point.group === 'all'))
+    return `<p>No line has been watched for ${HORIZONS[0]} days yet: there is nothing to say of survival.</p>`;
   const all = audit.curves.filter((curve) => curve.group === 'all');
   const block = (title: string, curves: readonly Curve[]) => `<h3>${title}</h3>
 ${legend(curves.map((curve, i) => ({ name: `${label(curve.group)} (${count(curve.lines)})`, colour: CURVE_COLOURS[i % CURVE_COLOURS.length] })))}
@@ -132,6 +144,7 @@ function label(group: string): string {
 
 function horizons(audit: AuditDocument): string {
   const rows = audit.survival.filter((point) => point.group === 'all');
+  if (rows.length === 0) return '';
   return table(
     ['after', 'still there', '95 % interval', 'at risk'],
     rows.map((point) => [

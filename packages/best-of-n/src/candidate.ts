@@ -154,7 +154,7 @@ async function checkInCopy(
   edits: readonly FileEdit[],
   base: readonly BaseCheck[],
 ): Promise<void> {
-  const { checks } = session.state.started.task;
+  const { checks, kind } = session.state.started.task;
   if (checks.length === 0 || candidate.checks.length === checks.length) return;
   const { index } = candidate;
   const workspace = await session.parts.workspaces.open(`${session.runId}-${candidateId(index)}`);
@@ -162,7 +162,9 @@ async function checkInCopy(
     await workspace.write(edits);
     const { limits } = session.parts;
     const onStart = (command: string) => session.tell({ type: 'checking', index, command });
-    const results = runChecks({ checks, workspace, limits, base, signal: session.signal, onStart });
+    // A function without a body fails its tests: that the base fails them too says nothing about a candidate.
+    const telling = kind === 'hole' ? base.filter(({ outcome }) => outcome === 'flaky') : base;
+    const results = runChecks({ checks, workspace, limits, base: telling, signal: session.signal, onStart });
     await session.checking.during(async () => {
       for await (const check of results) {
         await session.append({ type: 'check-finished', atMs: session.now(), index, check });

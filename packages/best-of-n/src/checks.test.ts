@@ -22,6 +22,14 @@ test('the base is checked twice; its failure, or its flakiness, is said beside a
   }
 });
 
+test('of a function to fill it is not said that the base fails: it has no body there', async () => {
+  const { all } = parts({ workspaces: fakeWorkspaces(() => exited(1)) });
+  const hole = task({ kind: 'hole', at: { file: 'a.js', name: 'a' } });
+  const state = await runBestOfN(start({ task: hole, options: options({ n: 1 }) }), all);
+  expect(state.baseChecks).toMatchObject([{ outcome: 'failed' }]);
+  expect(state.candidates.get(0)?.checks[0]?.reason).toBe('exit 1');
+});
+
 test('checks stop at the first that does not pass, and the rest are skipped', async () => {
   const run: FakeRun = (command, _files, { id }) => exited(id.startsWith('base') || command !== 'two' ? 0 : 1);
   const workspaces = fakeWorkspaces(run);

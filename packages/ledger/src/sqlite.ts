@@ -1,5 +1,6 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { LatheError } from '@lathe/protocol';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
@@ -27,7 +28,7 @@ export async function openSqliteStore(path: string, busyTimeoutMs = BUSY_TIMEOUT
     mkdirSync(dirname(path), { recursive: true });
     raw = new Database(path, { timeout: busyTimeoutMs });
     refuseForeign(path, raw);
-    raw.pragma('journal_mode = WAL');
+    await useWriteAheadLog(raw, busyTimeoutMs);
     raw.pragma('synchronous = FULL');
     const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: raw }) });
     await bringUpToDate(path, db, raw);
@@ -39,12 +40,33 @@ export async function openSqliteStore(path: string, busyTimeoutMs = BUSY_TIMEOUT
 }
 
 function refuseForeign(path: string, raw: Database.Database): void {
-  const id = raw.pragma('application_id', { simple: true });
-  const tables = raw.prepare("select count(*) from sqlite_master where type = 'table'").pluck().get();
+  // Both in one read transaction: between two reads another process may have made the store.
+  const [id, tables] = raw.transaction(() => [
+    raw.pragma('application_id', { simple: true }),
+    raw.prepare("select count(*) from sqlite_master where type = 'table'").pluck().get(),
+  ])();
   if (id === APPLICATION_ID || (id === 0 && tables === 0)) return;
   throw new LatheError('LATHE_STORE_FOREIGN', `${path} is a SQLite database of another program, not a Lathe store.`, {
     remedy: 'Name another file; this one is left as it is.',
   });
+}
+
+/**
+ * Switches to the write-ahead log. The switch needs the file for itself and does not wait for it as other statements do,
+ * so that processes that open a new store at once would refuse each other: it is tried until the time is up.
+ */
+async function useWriteAheadLog(raw: Database.Database, busyTimeoutMs: number): Promise<void> {
+  const deadline = performance.now() + busyTimeoutMs;
+  for (;;) {
+    try {
+      raw.pragma('journal_mode = WAL');
+      return;
+    } catch (error) {
+      const busy = error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY');
+      if (!busy || performance.now() > deadline) throw error;
+      await delay(5 + Math.random() * 20);
+    }
+  }
 }
 
 async function bringUpToDate(path: string, db: Kysely<Schema>, raw: Database.Database): Promise<void> {

@@ -11,6 +11,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { auditRepository, type FollowedHistory, feedArguments, keepYoungGenerationSmall } from '@lathe/history';
+import { median } from './median.ts';
 
 const self = fileURLToPath(import.meta.url);
 
@@ -33,12 +34,6 @@ function gitOnce(directory: string): number {
   });
   if (run.status !== 0) throw new Error(`git log failed in ${directory}`);
   return performance.now() - start;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /** Lines of evenly chosen files at HEAD, and how many of them git blame gives to the same commit. */

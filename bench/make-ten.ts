@@ -12,6 +12,7 @@ import { availableParallelism, cpus, homedir, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openModel, type Precision } from '@lathe/transformer';
+import { median } from './median.ts';
 
 const PROMPT_TOKENS = 512;
 const NEW_TOKENS = 128;
@@ -173,12 +174,6 @@ async function main(): Promise<void> {
         machine: `${cpus().length} × ${cpus()[0]?.model}, node ${process.version}, load ${loadavg()[0]!.toFixed(1)}`,
       }),
     );
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** Half the range over the median. */

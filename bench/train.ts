@@ -14,6 +14,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Trainer } from '@lathe/transformer';
+import { median } from './median.ts';
 
 const self = fileURLToPath(import.meta.url);
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -102,11 +103,6 @@ async function lathe(): Promise<void> {
     console.log(JSON.stringify({ ms: performance.now() - started, loss, rss: process.resourceUsage().maxRSS * 1024 }));
   }
   await trainer.close();
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }
 
 /** Shakespeare where it is at hand, else characters that cost the same. */

@@ -1,7 +1,7 @@
 /** Writer of GGUF files, version 3, little endian; the layout is described in gguf.ts. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { BLOCK_LAYOUT, GGML_TYPE_BY_ID, type GgmlType } from './ggml-types.ts';
-import { type GgufValue, type GgufValueType, VALUE_TYPES } from './gguf.ts';
+import { type GgufValue, type GgufValueType, TYPED_ARRAYS, VALUE_TYPES } from './gguf.ts';
 
 const ALIGNMENT = 32;
 
@@ -102,7 +102,7 @@ function typedValue(key: string, value: GgufValue, type: GgufValueType | undefin
   if (typeof value === 'string') return [valueTypeId('string'), string(value)];
   if (typeof value === 'boolean') return [valueTypeId('bool'), Buffer.from([Number(value)])];
   if (typeof value === 'number' || typeof value === 'bigint') {
-    const Numbers = TYPED_ARRAY[type as keyof typeof TYPED_ARRAY];
+    const Numbers = TYPED_ARRAYS[type as keyof typeof TYPED_ARRAYS];
     if (Numbers === undefined)
       throw new RangeError(`metadata ${key}: expected a numeric type for ${value}, got ${type}`);
     const wide = type === 'uint64' || type === 'int64';
@@ -121,21 +121,9 @@ function typedValue(key: string, value: GgufValue, type: GgufValueType | undefin
   return [...header('string'), ...value.map((item) => string(String(item)))];
 }
 
-const TYPED_ARRAY = {
-  uint8: Uint8Array,
-  int8: Int8Array,
-  uint16: Uint16Array,
-  int16: Int16Array,
-  uint32: Uint32Array,
-  int32: Int32Array,
-  float32: Float32Array,
-  float64: Float64Array,
-  uint64: BigUint64Array,
-  int64: BigInt64Array,
-};
-
 function elementType(array: NodeJS.TypedArray): GgufValueType {
-  for (const [name, Numbers] of Object.entries(TYPED_ARRAY)) if (array instanceof Numbers) return name as GgufValueType;
+  for (const [name, Numbers] of Object.entries(TYPED_ARRAYS))
+    if (array instanceof Numbers) return name as GgufValueType;
   throw new Error(`internal: ${array.constructor.name} has no GGUF type`);
 }
 

@@ -249,7 +249,8 @@ class Cursor {
   }
 }
 
-const TYPED_ARRAYS = {
+/** The array that holds numbers of each type. */
+export const TYPED_ARRAYS = {
   uint8: Uint8Array,
   int8: Int8Array,
   uint16: Uint16Array,

@@ -19,7 +19,7 @@ interface Session {
 
 /** Runs lathe on a terminal of 80 columns, and presses Ctrl-C there once the screen matches. */
 function onTerminal(args: readonly string[], cwd: string, pressAt?: RegExp): Promise<Session> {
-  const command = ['stty cols 80 rows 30;', process.execPath, bin, ...args].map((word, i) =>
+  const command = ['stty cols 80 rows 30; exec', process.execPath, bin, ...args].map((word, i) =>
     i === 0 ? word : `'${word}'`,
   );
   const child = spawn('script', ['--quiet', '--return', '--command', command.join(' '), '/dev/null'], {

@@ -2,7 +2,8 @@
  * The reference run of the trainer: characters of Shakespeare with nanoGPT's sizes, both presets on the same data. Writes
  * the curves as a page and prints what docs/training.md quotes. A run that is stopped goes on where it was saved.
  *
- *     npm run bench -- shakespeare [--size cpu|gpu] [--preset llama|vaswani-2017] [--iterations N] [--out DIR] [--json]
+ *     npm run bench -- shakespeare [--size cpu|gpu] [--preset llama|vaswani-2017] [--iterations N] [--batch N]
+ *                                  [--validation-batches N] [--out DIR] [--json]
  *
  * `cpu`: 4 layers, 4 heads, 128 wide, 64 tokens, batch 12, no dropout (nanoGPT's published 1.88 after 2,000 iterations).
  * `gpu`: 6 layers, 6 heads, 384 wide, 256 tokens, batch 64, dropout 0.2 (1.4697, best of 5,000): hours on a CPU.
@@ -59,6 +60,8 @@ export async function main(args: readonly string[]): Promise<void> {
       size: { type: 'string', default: 'cpu' },
       preset: { type: 'string', default: 'llama' },
       iterations: { type: 'string' },
+      batch: { type: 'string' },
+      'validation-batches': { type: 'string' },
       threads: { type: 'string', default: String(cpus().length) },
       out: { type: 'string', default: 'bench/results' },
       json: { type: 'boolean', default: false },
@@ -77,6 +80,8 @@ export async function main(args: readonly string[]): Promise<void> {
   const tokens = Uint16Array.from(text, (letter) => letters.indexOf(letter));
   const cut = Math.floor(tokens.length * 0.9);
   const iterations = Number(values.iterations ?? size.iterations);
+  const batchSize = Number(values.batch ?? size.batchSize);
+  const validationBatches = Number(values['validation-batches'] ?? size.validationBatches);
   const config: TrainingConfig = {
     preset,
     nLayer: size.nLayer,
@@ -97,7 +102,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const trainer = await Trainer.start(
     {
       config,
-      batchSize: size.batchSize,
+      batchSize,
       accumulation: 1,
       optimiser: { kind: 'adamw', beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 },
       schedule: { kind: 'cosine', peak: 1e-3, floor: 1e-4, warmup: 100, iterations },
@@ -112,7 +117,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const training = [...(earlier?.progress.training ?? [])];
   const validation = [...(earlier?.progress.validation ?? [])];
   const validate = async (step: number) => {
-    const loss = await trainer.validate(size.validationBatches);
+    const loss = await trainer.validate(validationBatches);
     validation.push([step, loss]);
     console.log(
       `step ${String(step).padStart(5)}   validation ${loss.toFixed(4)}   ${(performance.now() / 1000).toFixed(0)} s`,
@@ -142,7 +147,7 @@ export async function main(args: readonly string[]): Promise<void> {
     join(out, `${name}.html`),
     lossPage({ title: `Shakespeare by characters, ${values.size} sizes, ${preset}`, training, validation }),
   );
-  const tokensPerSecond = done === 0 ? null : (done * size.batchSize * size.blockSize) / seconds;
+  const tokensPerSecond = done === 0 ? null : (done * batchSize * size.blockSize) / seconds;
   console.log(
     `${preset}, ${parameterCount(config).toLocaleString('en')} parameters: validation ${last.toFixed(4)} after ${iterations} iterations, best ${best.toFixed(4)}; nanoGPT publishes ${size.published}` +
       (tokensPerSecond === null ? '' : `; ${tokensPerSecond.toFixed(0)} tokens/s`),

@@ -163,7 +163,7 @@ function swiGlu(g: GraphBuilder, weights: Weights, block: string, x: Tensor): Te
 
 /** Tables [maxPosition, D/2]: angle of pair i at position p is p / (scale · factor_i) · base^(−2i/D). */
 export function rotaryTables(
-  config: Config,
+  config: Pick<Config, 'headSize' | 'ropeBase' | 'ropeScale'>,
   maxPosition: number,
   factors: Float32Array | null,
 ): { cos: Float32Array; sin: Float32Array } {

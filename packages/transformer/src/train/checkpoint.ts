@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type FloatTensor, readSafetensors, SafetensorsError, writeSafetensors } from '../weights/safetensors.ts';
 import { TrainError } from './train-error.ts';
-import { parameterSpecs, type TrainingConfig } from './training-config.ts';
+import { type TrainedConfig, trainedSpecs } from './trained-config.ts';
 
 const VERSION = 1;
 
@@ -16,7 +16,7 @@ export interface Progress {
 }
 
 export interface Checkpoint {
-  readonly config: TrainingConfig;
+  readonly config: TrainedConfig;
   readonly progress: Progress;
   readonly parameters: ReadonlyMap<string, Float32Array>;
   readonly optimiser: ReadonlyMap<string, Float32Array>;
@@ -39,7 +39,7 @@ export async function writeCheckpoint(
   path: string,
   { config, progress, parameters, optimiser }: Checkpoint,
 ): Promise<void> {
-  const shapes = new Map(parameterSpecs(config).map(({ name, shape }) => [name, shape]));
+  const shapes = new Map(trainedSpecs(config).map(({ name, shape }) => [name, shape]));
   const tensors = new Map<string, FloatTensor>();
   for (const [name, data] of parameters) tensors.set(name, { shape: shapes.get(name)!, data });
   for (const [name, data] of optimiser) tensors.set(`optimiser.${name}`, { shape: [data.length], data });
@@ -50,7 +50,7 @@ export async function writeCheckpoint(
 }
 
 /** Throws `TrainError` where the file is not a checkpoint, comes from a newer version, or was made with another config. */
-export async function readCheckpoint(path: string, expected?: TrainingConfig): Promise<Checkpoint> {
+export async function readCheckpoint(path: string, expected?: TrainedConfig): Promise<Checkpoint> {
   const { metadata, tensors } = await readSafetensors(path).catch((cause: unknown) => {
     if (cause instanceof SafetensorsError)
       throw new TrainError('LATHE_TRAIN_CHECKPOINT', cause.message, {
@@ -67,16 +67,16 @@ export async function readCheckpoint(path: string, expected?: TrainingConfig): P
     fail('expected a checkpoint of Lathe, got other tensors', 'Name a folder that `lathe train` has written.');
   if (stored.version > VERSION)
     fail(`expected version ${VERSION} at most, got ${stored.version}`, 'Use the Lathe that wrote it, or a newer one.');
-  const config = stored.config as unknown as TrainingConfig;
+  const config = stored.config as unknown as TrainedConfig;
   if (expected !== undefined)
     for (const [field, value] of Object.entries(expected))
-      if (config[field as keyof TrainingConfig] !== value)
+      if ((config as unknown as typeof stored.config)[field] !== value)
         fail(
-          `${field}: expected ${value}, got ${config[field as keyof TrainingConfig]}`,
+          `${field}: expected ${value}, got ${(config as unknown as typeof stored.config)[field]}`,
           'Use the same sizes as the run that made it, or another folder.',
         );
   const parameters = new Map<string, Float32Array>();
-  for (const { name, shape } of parameterSpecs(config)) {
+  for (const { name, shape } of trainedSpecs(config)) {
     const tensor = tensors.get(name);
     if (tensor === undefined || tensor.shape.join() !== shape.join())
       return fail(

@@ -4,11 +4,38 @@ import { Draws } from './draws.ts';
 import { adamW, clipGradients, type Optimiser, type Parameter, sgd } from './optimiser.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import { TrainError } from './train-error.ts';
-import { checkTrainingConfig, parameterSpecs, type TrainingConfig } from './training-config.ts';
-import { trainingGraph } from './training-graph.ts';
+import type { TrainedConfig } from './trained-config.ts';
+import {
+  checkTrainingConfig,
+  type ParameterSpec,
+  parameterSpecs,
+  type Start,
+  type TrainingConfig,
+} from './training-config.ts';
+import { type TrainingGraph, trainingGraph } from './training-graph.ts';
 
-export interface TrainingOptions {
-  readonly config: TrainingConfig;
+/** What a trainer trains. */
+export interface Trainable {
+  /** What a checkpoint must agree with. */
+  readonly config: TrainedConfig;
+  readonly specs: readonly ParameterSpec[];
+  /** Inputs of the graphs that are not trained, the same at every run. */
+  readonly frozen: Readonly<Record<string, Value>>;
+  graph(batchSize: number, gradients: boolean): TrainingGraph;
+}
+
+/** A model of the given sizes with every parameter trained. Throws `TrainError` where the sizes do not fit. */
+function fromScratch(config: TrainingConfig): Trainable {
+  checkTrainingConfig(config);
+  return {
+    config,
+    specs: parameterSpecs(config),
+    frozen: {},
+    graph: (batchSize, gradients) => trainingGraph(config, batchSize, gradients),
+  };
+}
+
+export interface StepOptions {
   /** Sequences a graph run sees at once. */
   readonly batchSize: number;
   /** Graph runs whose gradients are added up to one step. */
@@ -42,6 +69,10 @@ export interface Step {
   readonly tokens: number;
 }
 
+export interface TrainingOptions extends StepOptions {
+  readonly config: TrainingConfig;
+}
+
 /** Keys that keep the streams of random numbers of one run apart. */
 const STREAM = { start: 1, batch: 2, dropout: 3, validation: 4 } as const;
 
@@ -50,43 +81,50 @@ const STREAM = { start: 1, batch: 2, dropout: 3, validation: 4 } as const;
  * that goes on from a checkpoint repeats an unbroken one bit for bit on the same processor with the same thread count.
  */
 export class Trainer {
-  readonly #options: TrainingOptions;
+  readonly #options: StepOptions;
+  readonly #subject: Trainable;
   readonly #session: Session;
   readonly #validation: Session;
-  readonly #masks: readonly string[];
+  readonly #masks: TrainingGraph['masks'];
   readonly #parameters: readonly Parameter[];
   readonly #optimiser: Optimiser;
   #step: number;
 
-  /** Throws `TrainError` where sizes or data do not fit. */
+  /** A whole model, from scratch or from a checkpoint. Throws `TrainError` where sizes or data do not fit. */
   static async start(options: TrainingOptions, from?: Checkpoint): Promise<Trainer> {
-    const { config, batchSize, threads } = options;
-    checkTrainingConfig(config);
-    checkData('training', options.train, config);
-    checkData('validation', options.validation, config);
-    const parameters = parameterSpecs(config).map(({ name, shape, start, decayed }, i): Parameter => {
+    return Trainer.on(fromScratch(options.config), options, from);
+  }
+
+  /** Trains what the subject says is trained. Throws `TrainError` where the data does not fit. */
+  static async on(subject: Trainable, options: StepOptions, from?: Checkpoint): Promise<Trainer> {
+    const { batchSize, threads } = options;
+    checkData('training', options.train, subject.config);
+    checkData('validation', options.validation, subject.config);
+    const parameters = subject.specs.map(({ name, shape, start, decayed }, i): Parameter => {
       const count = shape.reduce((a, b) => a * b, 1);
       const kept = from?.parameters.get(name);
       if (kept !== undefined) return { name, shape, decayed, values: kept };
       const draws = new Draws(options.seed, STREAM.start, i);
-      const one = 'value' in start ? () => start.value : () => start.normal * draws.normal();
+      const one = drawnFrom(start, draws);
       return { name, shape, decayed, values: Float32Array.from({ length: count }, one) };
     });
-    const { graph, masks } = trainingGraph(config, batchSize, true);
+    const { graph, masks } = subject.graph(batchSize, true);
     const runtime = { threads, spinning: false };
     const session = await openSession(graph, runtime);
-    const validation = await openSession(trainingGraph(config, batchSize, false).graph, runtime);
-    return new Trainer(options, session, validation, masks, parameters, from);
+    const validation = await openSession(subject.graph(batchSize, false).graph, runtime);
+    return new Trainer(subject, options, session, validation, masks, parameters, from);
   }
 
   private constructor(
-    options: TrainingOptions,
+    subject: Trainable,
+    options: StepOptions,
     session: Session,
     validation: Session,
-    masks: readonly string[],
+    masks: TrainingGraph['masks'],
     parameters: readonly Parameter[],
     from: Checkpoint | undefined,
   ) {
+    this.#subject = subject;
     this.#options = options;
     this.#session = session;
     this.#validation = validation;
@@ -110,7 +148,7 @@ export class Trainer {
 
   /** Throws `TrainError` where the loss is not a number any more; the parameters are then as before the step. */
   async step(): Promise<Step> {
-    const { config, batchSize, accumulation, seed, clip } = this.#options;
+    const { batchSize, accumulation, seed, clip } = this.#options;
     const number = this.#step + 1;
     const names = this.#parameters.map(({ name }) => `d.${name}`);
     let total: Float32Array[] | null = null;
@@ -146,7 +184,7 @@ export class Trainer {
       loss,
       learningRate: rate,
       gradientNorm,
-      tokens: accumulation * batchSize * config.blockSize,
+      tokens: accumulation * batchSize * this.#subject.config.blockSize,
     };
   }
 
@@ -169,8 +207,7 @@ export class Trainer {
 
   /** Logits [batchSize · blockSize, vocabSize] of given tokens, without dropout. */
   async logits(tokens: readonly number[]): Promise<Float32Array> {
-    const { batchSize, config } = this.#options;
-    const rows = batchSize * config.blockSize;
+    const rows = this.#options.batchSize * this.#subject.config.blockSize;
     if (tokens.length !== rows) throw new RangeError(`expected ${rows} tokens, got ${tokens.length}`);
     const feeds = {
       ...this.#weights(),
@@ -185,7 +222,7 @@ export class Trainer {
 
   checkpoint(progress: Omit<Progress, 'step'>): Checkpoint {
     return {
-      config: this.#options.config,
+      config: this.#subject.config,
       progress: { ...progress, step: this.#step },
       parameters: new Map(this.#parameters.map(({ name, values }) => [name, values])),
       optimiser: this.#optimiser.state,
@@ -198,18 +235,17 @@ export class Trainer {
   }
 
   #weights(): Record<string, Value> {
-    return Object.fromEntries(
-      this.#parameters.map(({ name, shape, values }): [string, Value] => [
-        name,
-        { dataType: 'float32', dims: shape, data: values },
-      ]),
-    );
+    const trained = this.#parameters.map(({ name, shape, values }): [string, Value] => [
+      name,
+      { dataType: 'float32', dims: shape, data: values },
+    ]);
+    return { ...this.#subject.frozen, ...Object.fromEntries(trained) };
   }
 
   /** Sequences from random places: tokens [B·T], and each one's successor [B·T, 1]. */
   #batch(data: Uint16Array | Uint32Array, draws: Draws): Record<string, Value> {
-    const { batchSize, config } = this.#options;
-    const { blockSize } = config;
+    const { batchSize } = this.#options;
+    const { blockSize } = this.#subject.config;
     const tokens: number[] = [];
     const targets: number[] = [];
     for (let b = 0; b < batchSize; b++) {
@@ -223,19 +259,24 @@ export class Trainer {
   }
 
   #dropout(feeds: Record<string, Value>, draws: Draws): void {
-    const { batchSize, config } = this.#options;
-    const rows = batchSize * config.blockSize;
-    const kept = 1 / (1 - config.dropout);
-    const threshold = config.dropout * 2 ** 32;
-    for (const name of this.#masks) {
-      const data = new Float32Array(rows * config.nEmbd);
+    const { dropout } = this.#subject.config;
+    const kept = 1 / (1 - dropout);
+    const threshold = dropout * 2 ** 32;
+    for (const { name, shape } of this.#masks) {
+      const data = new Float32Array(shape[0] * shape[1]);
       for (let i = 0; i < data.length; i++) data[i] = draws.bits() >= threshold ? kept : 0;
-      feeds[name] = { dataType: 'float32', dims: [rows, config.nEmbd], data };
+      feeds[name] = { dataType: 'float32', dims: shape, data };
     }
   }
 }
 
-function checkData(which: string, data: Uint16Array | Uint32Array, { blockSize, vocabSize }: TrainingConfig): void {
+function drawnFrom(start: Start, draws: Draws): () => number {
+  if ('value' in start) return () => start.value;
+  if ('uniform' in start) return () => start.uniform * (2 * draws.uniform() - 1);
+  return () => start.normal * draws.normal();
+}
+
+function checkData(which: string, data: Uint16Array | Uint32Array, { blockSize, vocabSize }: TrainedConfig): void {
   if (data.length < blockSize + 1)
     throw new TrainError(
       'LATHE_TRAIN_DATA',

@@ -60,8 +60,8 @@ export function checkTrainingConfig(config: TrainingConfig): void {
     if (!(config[field] >= 0 && config[field] < 1)) fail(field, 'at least 0 and below 1', config[field]);
 }
 
-/** How a parameter starts: `normal` with the given deviation, or one number. */
-export type Start = { readonly normal: number } | { readonly value: number };
+/** How a parameter starts: `normal` with the given deviation, `uniform` within ± the given bound, or one number. */
+export type Start = { readonly normal: number } | { readonly uniform: number } | { readonly value: number };
 
 export interface ParameterSpec {
   readonly name: string;

@@ -5,12 +5,13 @@
  * Letters: B sequences, T tokens each, C nEmbd, H nHead, G nKvHead, R = H / G, D head size, F nFeedForward, V vocabulary.
  */
 import { backward, type Graph, GraphBuilder, type Tensor } from '@lathe/graph';
+import { rotaryTables } from '../model.ts';
 import { NORM_EPSILON, parameterSpecs, ROPE_BASE, type TrainingConfig } from './training-config.ts';
 
 export interface TrainingGraph {
   readonly graph: Graph;
-  /** Inputs that hold dropout masks: [B·T, C] each, entries 0 or 1 / (1 − dropout). Empty without dropout. */
-  readonly masks: readonly string[];
+  /** Inputs that hold dropout masks, entries 0 or 1 / (1 − dropout). Empty without dropout. */
+  readonly masks: readonly { readonly name: string; readonly shape: readonly [rows: number, width: number] }[];
 }
 
 /**
@@ -20,141 +21,188 @@ export interface TrainingGraph {
  */
 export function trainingGraph(config: TrainingConfig, batchSize: number, gradients: boolean): TrainingGraph {
   const g = new GraphBuilder();
-  const { vocabSize: V, blockSize: T, nEmbd: C } = config;
-  const rows = batchSize * T;
-  const tokens = g.input('tokens', 'int64', [rows]);
-  const targets = g.input('targets', 'int64', [rows, 1]);
+  const { blockSize: T, nEmbd, nHead } = config;
   const specs = parameterSpecs(config);
   const parameters = new Map(specs.map(({ name, shape }) => [name, g.input(name, 'float32', shape)]));
-  const masks: string[] = [];
-  const drop = (x: Tensor): Tensor => {
-    if (!gradients || config.dropout === 0) return x;
-    const name = `mask.${masks.length}`;
-    masks.push(name);
-    return g.mul(x, g.input(name, 'float32', [rows, C]));
+  const parameter = (name: string): Tensor => {
+    const tensor = parameters.get(name);
+    if (tensor === undefined) throw new Error(`internal: no parameter ${name}`);
+    return tensor;
   };
-
-  const model = new Forward(g, config, batchSize, parameters, drop);
+  const dropout = new Dropout(g, gradients ? config.dropout : 0);
+  const headSize = nEmbd / nHead;
+  const sizes: ForwardSizes = {
+    ...config,
+    headSize,
+    normEpsilon: NORM_EPSILON,
+    rotary:
+      config.preset === 'llama'
+        ? { ...rotaryTables({ headSize, ropeBase: ROPE_BASE, ropeScale: 1 }, T, null), interleaved: true }
+        : null,
+  };
+  const model = new Forward(g, sizes, batchSize, {
+    embed: (tokens) => g.gather(parameter('token_embd.weight'), tokens, 0),
+    project: (x, name) => g.matMul(x, parameter(`${name}.weight`), { transB: true }),
+    gain: (name) => parameter(`${name}.weight`),
+    bias: (name) => parameter(`${name}.bias`),
+    drop: (x) => dropout.of(x),
+  });
+  const tokens = g.input('tokens', 'int64', [batchSize * T]);
   const logits = config.preset === 'llama' ? model.llama(tokens) : model.vaswani(tokens); // [B·T, V]
-  const logProbabilities = g.logSoftmax(logits);
-  // −log p(target), its mean over the tokens.
-  let losses = g.mul(g.pick(logProbabilities, targets), g.scalar('minusOne', -1)); // [B·T, 1]
-  if (gradients && config.labelSmoothing > 0) {
-    // (1 − ε) · −log p(target) + ε · mean over the vocabulary of −log p. Szegedy et al. 2016 §7
-    const spread = g.mul(g.reduceSum(logProbabilities, -1), g.scalar('minusShare', -config.labelSmoothing / V));
-    losses = g.add(g.mul(losses, g.scalar('rest', 1 - config.labelSmoothing)), spread);
-  }
-  const loss = g.reduceMean(losses, 0); // [1, 1]
-  g.output('loss', loss);
+  const loss = crossEntropy(g, logits, gradients ? config.labelSmoothing : 0);
   if (gradients) {
-    const wrt = specs.map(({ name }) => parameters.get(name)!);
-    backward(g, loss, wrt).forEach((gradient, i) => {
+    backward(
+      g,
+      loss,
+      specs.map(({ name }) => parameter(name)),
+    ).forEach((gradient, i) => {
       g.output(`d.${specs[i]!.name}`, gradient);
     });
   } else g.output('logits', logits);
-  return { graph: g.build(), masks };
+  return { graph: g.build(), masks: dropout.masks };
 }
 
-class Forward {
+/** Adds the input `targets` int64 [rows, 1] and the result `loss` [1, 1]: the mean of −log p(target), in nats, over logits [rows, V]. */
+export function crossEntropy(g: GraphBuilder, logits: Tensor, smoothing: number): Tensor {
+  const [rows, V] = logits.shape as readonly [number, number];
+  const logProbabilities = g.logSoftmax(logits);
+  const targets = g.input('targets', 'int64', [rows, 1]);
+  let losses = g.mul(g.pick(logProbabilities, targets), g.scalar('minusOne', -1)); // [B·T, 1]
+  if (smoothing > 0) {
+    // (1 − ε) · −log p + ε · mean over the vocabulary of −log p. Szegedy et al. 2016 §7
+    const spread = g.mul(g.reduceSum(logProbabilities, -1), g.scalar('minusShare', -smoothing / V));
+    losses = g.add(g.mul(losses, g.scalar('rest', 1 - smoothing)), spread);
+  }
+  const loss = g.reduceMean(losses, 0);
+  g.output('loss', loss);
+  return loss;
+}
+
+/** Multiplies with masks that are inputs of the graph, so that what is dropped is drawn outside. */
+export class Dropout {
+  readonly masks: { name: string; shape: readonly [number, number] }[] = [];
   readonly #g: GraphBuilder;
-  readonly #config: TrainingConfig;
+  readonly #share: number;
+
+  constructor(g: GraphBuilder, share: number) {
+    this.#g = g;
+    this.#share = share;
+  }
+
+  of(x: Tensor): Tensor {
+    if (this.#share === 0) return x;
+    const name = `mask.${this.masks.length}`;
+    const shape = x.shape as readonly [number, number];
+    this.masks.push({ name, shape });
+    return this.#g.mul(x, this.#g.input(name, 'float32', shape));
+  }
+}
+
+/** What the formulas need to know of a model's sizes. */
+export interface ForwardSizes {
+  readonly nLayer: number;
+  readonly nHead: number;
+  readonly nKvHead: number;
+  readonly headSize: number;
+  readonly nEmbd: number;
+  /** Tokens of a sequence. */
+  readonly blockSize: number;
+  readonly normEpsilon: number;
+  /** Tables [T, D/2] of the rotary positions; null where positions are added to the embedding. */
+  readonly rotary: { readonly cos: Float32Array; readonly sin: Float32Array; readonly interleaved: boolean } | null;
+}
+
+/** The learned parts, by their names in a GGUF file without `.weight`. */
+export interface ForwardParts {
+  /** Rows of the embedding: int64 [rows] → [rows, C]. */
+  embed(tokens: Tensor): Tensor;
+  /** x · Wᵀ, with its bias where today's block has one. */
+  project(x: Tensor, name: string): Tensor;
+  gain(name: string): Tensor;
+  bias(name: string): Tensor;
+  drop(x: Tensor): Tensor;
+}
+
+/** The decoder over whole sequences: B sequences of T tokens, row b·T + t of every matrix is token t of sequence b. */
+export class Forward {
+  readonly #g: GraphBuilder;
+  readonly #sizes: ForwardSizes;
   readonly #batch: number;
-  readonly #parameters: ReadonlyMap<string, Tensor>;
-  readonly #drop: (x: Tensor) => Tensor;
+  readonly #parts: ForwardParts;
   readonly #rotate: (x: Tensor, heads: number) => Tensor;
   readonly #causal: Tensor;
 
-  constructor(
-    g: GraphBuilder,
-    config: TrainingConfig,
-    batch: number,
-    parameters: ReadonlyMap<string, Tensor>,
-    drop: (x: Tensor) => Tensor,
-  ) {
+  constructor(g: GraphBuilder, sizes: ForwardSizes, batch: number, parts: ForwardParts) {
     this.#g = g;
-    this.#config = config;
+    this.#sizes = sizes;
     this.#batch = batch;
-    this.#parameters = parameters;
-    this.#drop = drop;
-    this.#rotate = rotation(g, config, batch);
-    this.#causal = causalMask(g, config);
+    this.#parts = parts;
+    this.#rotate = rotation(g, sizes, batch);
+    this.#causal = causalMask(g, sizes);
   }
 
-  /** x⁰ = E[token]; a = x + Attention(RMSNorm(x)); x = a + SwiGLU(RMSNorm(a)); logits = RMSNorm(x) · Eᵀ */
-  llama(tokens: Tensor): Tensor {
+  /** x⁰ = E[token]; a = x + Attention(RMSNorm(x)); x = a + SwiGLU(RMSNorm(a)); logits = RMSNorm(x) · Wᵀ, W = E where tied */
+  llama(tokens: Tensor, output = 'token_embd'): Tensor {
     const g = this.#g;
-    let x = this.#drop(g.gather(this.#parameter('token_embd.weight'), tokens, 0)); // [B·T, C]
-    for (let layer = 0; layer < this.#config.nLayer; layer++) {
+    const { embed, project, drop } = this.#parts;
+    let x = drop(embed(tokens)); // [B·T, C]
+    for (let layer = 0; layer < this.#sizes.nLayer; layer++) {
       const block = `blk.${layer}`;
-      const a = g.add(x, this.#drop(this.#attention(block, this.#rmsNorm(`${block}.attn_norm`, x), this.#rotate)));
+      const a = g.add(x, drop(this.#attention(block, this.#rmsNorm(`${block}.attn_norm`, x))));
       const normed = this.#rmsNorm(`${block}.ffn_norm`, a);
-      const gated = g.mul(g.silu(this.#project(`${block}.ffn_gate`, normed)), this.#project(`${block}.ffn_up`, normed));
-      x = g.add(a, this.#drop(this.#project(`${block}.ffn_down`, gated)));
+      const gated = g.mul(g.silu(project(normed, `${block}.ffn_gate`)), project(normed, `${block}.ffn_up`));
+      x = g.add(a, drop(project(gated, `${block}.ffn_down`)));
     }
-    return this.#project('token_embd', this.#rmsNorm('output_norm', x));
+    return project(this.#rmsNorm('output_norm', x), output);
   }
 
   /** x⁰ = E[token] · √C + PE; a = LN(x + Attention(x)); x = LN(a + max(0, a·W₁ᵀ + b₁)·W₂ᵀ + b₂); logits = x · Eᵀ */
   vaswani(tokens: Tensor): Tensor {
     const g = this.#g;
-    const { nEmbd, nLayer } = this.#config;
-    const scaled = g.mul(
-      g.gather(this.#parameter('token_embd.weight'), tokens, 0),
-      g.scalar('embeddingScale', Math.sqrt(nEmbd)),
-    );
-    let x = this.#drop(g.add(scaled, this.#positionTable()));
+    const { embed, project, bias, drop } = this.#parts;
+    const { nEmbd, nLayer } = this.#sizes;
+    const scaled = g.mul(embed(tokens), g.scalar('embeddingScale', Math.sqrt(nEmbd)));
+    let x = drop(g.add(scaled, this.#positionTable()));
     const zero = g.scalar('zero', 0);
     for (let layer = 0; layer < nLayer; layer++) {
       const block = `blk.${layer}`;
-      const a = this.#layerNorm(
-        `${block}.attn_norm`,
-        g.add(x, this.#drop(this.#attention(block, x, (heads) => heads))),
-      );
-      const inner = g.max(g.add(this.#project(`${block}.ffn_up`, a), this.#parameter(`${block}.ffn_up.bias`)), zero);
-      const fed = g.add(this.#project(`${block}.ffn_down`, inner), this.#parameter(`${block}.ffn_down.bias`));
-      x = this.#layerNorm(`${block}.ffn_norm`, g.add(a, this.#drop(fed)));
+      const a = this.#layerNorm(`${block}.attn_norm`, g.add(x, drop(this.#attention(block, x))));
+      const inner = g.max(g.add(project(a, `${block}.ffn_up`), bias(`${block}.ffn_up`)), zero);
+      const fed = g.add(project(inner, `${block}.ffn_down`), bias(`${block}.ffn_down`));
+      x = this.#layerNorm(`${block}.ffn_norm`, g.add(a, drop(fed)));
     }
-    return this.#project('token_embd', x);
+    return project(x, 'token_embd');
   }
 
   /** softmax(Q·Kᵀ / √D + causal) · V · Woᵀ, query heads in groups that share keys and values. [B·T, C] → [B·T, C] */
-  #attention(block: string, x: Tensor, rotate: (x: Tensor, heads: number) => Tensor): Tensor {
+  #attention(block: string, x: Tensor): Tensor {
     const g = this.#g;
-    const { nHead: H, nKvHead: G, nEmbd: C, blockSize: T } = this.#config;
-    const [B, R, D] = [this.#batch, H / G, C / H];
-    const q = rotate(this.#project(`${block}.attn_q`, x), H);
-    const k = rotate(this.#project(`${block}.attn_k`, x), G);
-    const v = this.#project(`${block}.attn_v`, x);
+    const { project } = this.#parts;
+    const { nHead: H, nKvHead: G, headSize: D, blockSize: T } = this.#sizes;
+    const [B, R] = [this.#batch, H / G];
+    const q = this.#rotate(project(x, `${block}.attn_q`), H);
+    const k = this.#rotate(project(x, `${block}.attn_k`), G);
+    const v = project(x, `${block}.attn_v`);
     const queries = g.reshape(g.transpose(g.reshape(q, [B, T, G, R, D]), [0, 2, 3, 1, 4]), [B * G, R * T, D]);
     const byGroup = (heads: Tensor) =>
       g.reshape(g.transpose(g.reshape(heads, [B, T, G, D]), [0, 2, 1, 3]), [B * G, T, D]);
     const scores = g.matMul(queries, byGroup(k), { alpha: 1 / Math.sqrt(D), transB: true }); // [B·G, R·T, T]
     const mixed = g.matMul(g.softmax(g.add(scores, this.#causal)), byGroup(v)); // [B·G, R·T, D]
     const together = g.transpose(g.reshape(mixed, [B, G, R, T, D]), [0, 3, 1, 2, 4]);
-    return this.#project(`${block}.attn_output`, g.reshape(together, [B * T, C]));
-  }
-
-  #project(name: string, x: Tensor): Tensor {
-    return this.#g.matMul(x, this.#parameter(`${name}.weight`), { transB: true });
+    return project(g.reshape(together, [B * T, H * D]), `${block}.attn_output`);
   }
 
   #rmsNorm(name: string, x: Tensor): Tensor {
-    return this.#g.rmsNorm(x, this.#parameter(`${name}.weight`), NORM_EPSILON);
+    return this.#g.rmsNorm(x, this.#parts.gain(name), this.#sizes.normEpsilon);
   }
 
   #layerNorm(name: string, x: Tensor): Tensor {
-    return this.#g.layerNorm(x, this.#parameter(`${name}.weight`), this.#parameter(`${name}.bias`), NORM_EPSILON);
-  }
-
-  #parameter(name: string): Tensor {
-    const tensor = this.#parameters.get(name);
-    if (tensor === undefined) throw new Error(`internal: no parameter ${name}`);
-    return tensor;
+    return this.#g.layerNorm(x, this.#parts.gain(name), this.#parts.bias(name), this.#sizes.normEpsilon);
   }
 
   /** PE(t, 2i) = sin(t / 10000^(2i/C)), PE(t, 2i+1) = cos(the same), for every sequence: [B·T, C]. Vaswani et al. 2017 §3.5 */
   #positionTable(): Tensor {
-    const { blockSize: T, nEmbd: C } = this.#config;
+    const { blockSize: T, nEmbd: C } = this.#sizes;
     const table = new Float32Array(this.#batch * T * C);
     for (let row = 0; row < this.#batch * T; row++)
       for (let c = 0; c < C; c++) {
@@ -165,24 +213,12 @@ class Forward {
   }
 }
 
-/** Rotary positions on neighbouring pairs, as llama files have them. [B·T, heads · D] → the same. */
-function rotation(g: GraphBuilder, config: TrainingConfig, batch: number): (x: Tensor, heads: number) => Tensor {
-  if (config.preset !== 'llama') return (x) => x;
-  const { blockSize: T, nEmbd, nHead } = config;
-  const half = nEmbd / nHead / 2;
-  const angle = (i: number) => Math.floor(i / half) * ROPE_BASE ** (-(i % half) / half);
-  const cos = g.constant(
-    'cos',
-    'float32',
-    [T, half],
-    Float32Array.from({ length: T * half }, (_, i) => Math.cos(angle(i))),
-  );
-  const sin = g.constant(
-    'sin',
-    'float32',
-    [T, half],
-    Float32Array.from({ length: T * half }, (_, i) => Math.sin(angle(i))),
-  );
+/** Rotary positions. [B·T, heads · D] → the same; the identity where there are none. */
+function rotation(g: GraphBuilder, sizes: ForwardSizes, batch: number): (x: Tensor, heads: number) => Tensor {
+  const { rotary, blockSize: T, headSize: D } = sizes;
+  if (rotary === null) return (x) => x;
+  const cos = g.constant('cos', 'float32', [T, D / 2], rotary.cos);
+  const sin = g.constant('sin', 'float32', [T, D / 2], rotary.sin);
   const positions = g.constant(
     'positions',
     'int64',
@@ -190,13 +226,13 @@ function rotation(g: GraphBuilder, config: TrainingConfig, batch: number): (x: T
     BigInt64Array.from({ length: batch * T }, (_, i) => BigInt(i % T)),
   );
   return (x, heads) => {
-    const width = heads * 2 * half;
-    return g.reshape(g.rotary(g.reshape(x, [batch, T, width]), positions, cos, sin, heads, true), [batch * T, width]);
+    const grouped = g.reshape(x, [batch, T, heads * D]);
+    return g.reshape(g.rotary(grouped, positions, cos, sin, heads, rotary.interleaved), [batch * T, heads * D]);
   };
 }
 
 /** [R·T, T]: 0 where the query of token t may see token t' ≤ t, else −10⁹, which is 0 after the softmax and keeps gradients finite. */
-function causalMask(g: GraphBuilder, { blockSize: T, nHead, nKvHead }: TrainingConfig): Tensor {
+function causalMask(g: GraphBuilder, { blockSize: T, nHead, nKvHead }: ForwardSizes): Tensor {
   const R = nHead / nKvHead;
   const mask = new Float32Array(R * T * T);
   for (let row = 0; row < R * T; row++) mask.fill(-1e9, row * T + (row % T) + 1, (row + 1) * T);

@@ -126,8 +126,8 @@ describe('training', () => {
     const trainer = await Trainer.start(options({ dropout: 0 }, { batchSize: 1 }));
     await train(trainer, 40);
     const path = join(folder, 'model.gguf');
-    const { parameters, config } = trainer.checkpoint({ bestValidationLoss: null, training: [], validation: [] });
-    await exportGguf(path, { name: 'tiny', config, parameters, vocabulary: VOCABULARY });
+    const { parameters } = trainer.checkpoint({ bestValidationLoss: null, training: [], validation: [] });
+    await exportGguf(path, { name: 'tiny', config: { ...TINY, dropout: 0 }, parameters, vocabulary: VOCABULARY });
     const tokens = [...TOKENS.subarray(0, TINY.blockSize)];
     const logits = await trainer.logits(tokens);
     await trainer.close();

@@ -76,6 +76,10 @@ export function writeOnnx(graph: Graph): OnnxModel {
         message(g, 11 /* input */, (v) => writeValueInfo(v, { name, dataType: 'int64', shape: [shape.length] }));
     for (const { name, tensor } of graph.outputs)
       message(g, 12 /* output */, (v) => writeValueInfo(v, { ...tensor, name }));
+    // The runtime cannot follow a shape that a vector input gives. Without it no buffer behind such a reshape is ever used
+    // again, and its planner compares each with all that wait: quadratic in the nodes.
+    for (const { outputs } of graph.nodes)
+      for (const tensor of outputs) message(g, 13 /* value_info */, (v) => writeValueInfo(v, tensor));
   });
   for (const [domain, version] of [
     ['', OPSET],

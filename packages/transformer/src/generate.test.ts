@@ -5,9 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smollm2File, withoutSmollm2 } from './__fixtures__/smollm2-file.ts';
 import { END_TOKEN, writeTinyModel } from './__fixtures__/tiny-model.ts';
 import { type NextToken, TOP_CANDIDATES } from './evaluator.ts';
-import { generate, inverseTemperature, type RowRequest, type TokenNews } from './generate.ts';
+import { generate } from './generate.ts';
 import { loadEvaluator } from './load-evaluator.ts';
 import { type GenerateRequest, type Model, openModel } from './open-model.ts';
+import { inverseTemperature, type RowRequest, type TokenNews } from './row.ts';
 import { openGguf } from './weights/gguf.ts';
 
 let folder: string;
@@ -172,7 +173,7 @@ describe('the batch', () => {
     const { prefix, last } = await evaluator.extend(evaluator.emptyPrefix(), PROMPT, [1]);
     const { rows: made } = await generate(
       evaluator,
-      { bytesOf: (token) => Uint8Array.of(token), isControl: () => false, isEnd: () => false },
+      { size: 258, bytesOf: (token) => Uint8Array.of(token), isControl: () => false, isEnd: () => false },
       { prefix, last: new Map<number, NextToken>([[inverseTemperature(rows[0]!), last[0]!]]) },
       rows,
       { isCancelled: () => false, onStep: () => {} },

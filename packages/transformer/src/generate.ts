@@ -4,43 +4,21 @@
  * the others do. Runs in a worker thread.
  */
 import type { Evaluator, NextToken, Prefix } from './evaluator.ts';
+import { sortedVocabulary } from './followers.ts';
 import { uniform } from './random.ts';
+import {
+  accept,
+  end,
+  type GeneratedRow,
+  generated,
+  inverseTemperature,
+  newRow,
+  type Row,
+  type RowRequest,
+  type TokenNews,
+  type Vocabulary,
+} from './row.ts';
 import { choose, type Sampling } from './sampling.ts';
-import { TextStream } from './text-stream.ts';
-
-export interface RowRequest extends Sampling {
-  readonly index: number;
-  readonly seed: number;
-  readonly maxTokens: number;
-  readonly stop: readonly string[];
-  /** The model's own end token is a token like others: for measurements that need a fixed length. */
-  readonly ignoreEnd: boolean;
-}
-
-/** Why a row ended: `end`, the model's own end token; `stop`, a stop string; `length`, maxTokens or the model's window. */
-export type FinishReason = 'end' | 'stop' | 'length' | 'cancelled';
-
-export interface GeneratedRow {
-  readonly index: number;
-  readonly seed: number;
-  /** Every token chosen, an end token excepted. */
-  readonly tokens: readonly number[];
-  /** Without end token and stop string. */
-  readonly text: string;
-  /** log p of each chosen token under the model at temperature 1 (nats), an end token's at the end. */
-  readonly logProbabilities: readonly number[];
-  readonly finish: FinishReason;
-}
-
-/** One new token of one row. `text` is what became showable: possibly nothing, possibly several tokens' worth. */
-export interface TokenNews {
-  readonly index: number;
-  readonly token: number;
-  readonly logProbability: number;
-  readonly text: string;
-  /** Null while the row goes on. */
-  readonly finish: FinishReason | null;
-}
 
 export interface Timings {
   /** Tokens of the prompt that had to be read; the rest was known from an earlier request. */
@@ -48,43 +26,37 @@ export interface Timings {
   readonly prefillMs: number;
   readonly decodeMs: number;
   readonly steps: number;
+  /** Tokens evaluated in those steps, all rows together. */
+  readonly rowSteps: number;
   /** Chosen tokens of all rows per second of decoding. */
   readonly tokensPerSecond: number;
 }
 
-export interface Vocabulary {
-  bytesOf(token: number): Uint8Array;
-  isControl(token: number): boolean;
-  isEnd(token: number): boolean;
+/** A prompt that has been read, and what may come after it at each inverse temperature. */
+export interface ReadPrompt {
+  readonly prefix: Prefix;
+  readonly last: ReadonlyMap<number, NextToken>;
 }
 
-/** A row under way. */
-interface Row {
-  readonly request: RowRequest;
-  readonly tokens: number[];
-  readonly logProbabilities: number[];
-  readonly stream: TextStream;
-  text: string;
-  finish: FinishReason | null;
+export interface Steering {
+  readonly isCancelled: () => boolean;
+  readonly onStep: (news: readonly TokenNews[]) => void;
+}
+
+export interface Decoded {
+  readonly rows: GeneratedRow[];
+  readonly steps: number;
+  readonly rowSteps: number;
 }
 
 export async function generate(
   evaluator: Evaluator,
   vocabulary: Vocabulary,
-  prompt: { readonly prefix: Prefix; readonly last: ReadonlyMap<number, NextToken> },
+  prompt: ReadPrompt,
   requests: readonly RowRequest[],
-  { isCancelled, onStep }: { isCancelled: () => boolean; onStep: (news: readonly TokenNews[]) => void },
-): Promise<{ rows: GeneratedRow[]; steps: number }> {
-  const rows = requests.map(
-    (request): Row => ({
-      request,
-      tokens: [],
-      logProbabilities: [],
-      stream: new TextStream(request.stop),
-      text: '',
-      finish: null,
-    }),
-  );
+  { isCancelled, onStep }: Steering,
+): Promise<Decoded> {
+  const rows = requests.map(newRow);
   // Places of the batch; a finished row keeps its place until enough of them are gone to make moving the others worth it.
   let batch: Row[] = [...rows];
   let news: TokenNews[] = [];
@@ -96,6 +68,7 @@ export async function generate(
   while (batch.length < evaluator.minRows) batch.push(batch[0]!);
   const suffix = evaluator.suffix(batch.length);
   let steps = 0;
+  let rowSteps = 0;
   while (rows.some(({ finish }) => finish === null)) {
     if (isCancelled()) {
       for (const row of rows) if (row.finish === null) end(row, 'cancelled');
@@ -116,6 +89,7 @@ export async function generate(
       batch.map(({ request }) => inverseTemperature(request)),
     );
     steps++;
+    rowSteps += batch.length;
     news = [];
     const served = new Set<Row>();
     for (const [place, row] of batch.entries()) {
@@ -125,22 +99,7 @@ export async function generate(
     }
     onStep(news);
   }
-  return {
-    rows: rows.map(({ request, tokens, logProbabilities, text, finish }) => ({
-      index: request.index,
-      seed: request.seed,
-      tokens,
-      text,
-      logProbabilities,
-      finish: finish!,
-    })),
-    steps,
-  };
-}
-
-/** What logits are multiplied with before the tempered sum; a greedy row needs none. */
-export function inverseTemperature({ temperature }: Sampling): number {
-  return temperature === 0 ? 1 : 1 / temperature;
+  return { rows: rows.map(generated), steps, rowSteps };
 }
 
 /** Chooses the row's next token and ends the row where that is due. */
@@ -148,27 +107,7 @@ async function take(row: Row, next: NextToken, vocabulary: Vocabulary): Promise<
   const { request } = row;
   const u = uniform(request.seed, request.index, row.tokens.length);
   const { token, logProbability } = await chosen(request, next, u);
-  row.logProbabilities.push(logProbability);
-  let text = '';
-  if (vocabulary.isEnd(token) && !request.ignoreEnd) {
-    text = end(row, 'end');
-  } else {
-    row.tokens.push(token);
-    const shown = row.stream.push(vocabulary.isControl(token) ? new Uint8Array(0) : vocabulary.bytesOf(token));
-    text = shown.text;
-    row.text += shown.text;
-    if (shown.stopped) row.finish = 'stop';
-    else if (row.tokens.length >= request.maxTokens) text += end(row, 'length');
-  }
-  return { index: request.index, token, logProbability, text, finish: row.finish };
-}
-
-/** Ends the row and gives the text that was still held back. A stop string completed by the held text still counts. */
-function end(row: Row, reason: FinishReason): string {
-  const { text, stopped } = row.stream.finish();
-  row.text += text;
-  row.finish = stopped ? 'stop' : reason;
-  return text;
+  return accept(row, token, logProbability, vocabulary);
 }
 
 async function chosen(
@@ -180,9 +119,7 @@ async function chosen(
   const near = choose(sampling, { logProbabilities: topLogProbabilities, temperedMaximum, complete: false }, u);
   if (near !== null) return { token: Number(topTokens[near]!), logProbability: topLogProbabilities[near]! };
 
-  const all = await next.all();
-  const tokens = Uint32Array.from(all, (_, token) => token).sort((a, b) => all[b]! - all[a]! || a - b);
-  const logProbabilities = Float32Array.from(tokens, (token) => all[token]!);
+  const { tokens, logProbabilities } = await sortedVocabulary(next);
   const far = choose(sampling, { logProbabilities, temperedMaximum, complete: true }, u)!;
   return { token: tokens[far]!, logProbability: logProbabilities[far]! };
 }

@@ -8,7 +8,7 @@
  *   await model.close();
  */
 export type { Architecture, Config } from './config.ts';
-export type { FinishReason, GeneratedRow, Timings, TokenNews } from './generate.ts';
+export type { Timings } from './generate.ts';
 export { ModelError } from './model-error.ts';
 export {
   type GenerateRequest,
@@ -19,6 +19,7 @@ export {
   type RowOptions,
 } from './open-model.ts';
 export type { Precision } from './precision.ts';
+export type { Draw, FinishReason, GeneratedRow, TokenNews } from './row.ts';
 export { type ChatMessage, type ChatOptions, encodeChat, renderChat } from './tokenizer/chat-template.ts';
 export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 export { TokenizerError } from './tokenizer/tokenizer-error.ts';

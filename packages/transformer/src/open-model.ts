@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { type Config, readConfig } from './config.ts';
-import type { GeneratedRow, RowRequest, Timings, TokenNews } from './generate.ts';
+import type { Timings } from './generate.ts';
 import { ModelError } from './model-error.ts';
 import type { Precision } from './precision.ts';
+import type { GeneratedRow, RowRequest, TokenNews } from './row.ts';
 import { loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 import { type GgufFile, openGguf } from './weights/gguf.ts';
 import type { TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';

@@ -1,5 +1,6 @@
-import type { GeneratedRow, RowRequest, Timings, TokenNews } from './generate.ts';
+import type { Timings } from './generate.ts';
 import type { Precision } from './precision.ts';
+import type { GeneratedRow, RowRequest, TokenNews } from './row.ts';
 
 /** What the model's thread is started with. */
 export interface WorkerSetup {

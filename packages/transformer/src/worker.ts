@@ -3,10 +3,12 @@
  * after the other.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { readConfig } from './config.ts';
 import type { NextToken, Prefix } from './evaluator.ts';
-import { generate, inverseTemperature, type Vocabulary } from './generate.ts';
+import { generate } from './generate.ts';
 import { loadEvaluator } from './load-evaluator.ts';
 import { defaultPrecision } from './precision.ts';
+import { inverseTemperature, type Vocabulary } from './row.ts';
 import { loadTokenizer } from './tokenizer/tokenizer.ts';
 import { openGguf } from './weights/gguf.ts';
 import type { TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
@@ -41,6 +43,7 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
   const tokenizer = loadTokenizer(file);
   const ends = new Set(tokenizer.eosIds);
   const vocabulary: Vocabulary = {
+    size: readConfig(file).vocabSize,
     bytesOf: (token) => tokenizer.bytesOf(token),
     isControl: (token) => tokenizer.isControl(token),
     isEnd: (token) => ends.has(token),
@@ -93,7 +96,7 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
     const readStarted = performance.now();
     const { prefix, last } = await read(request.prompt, inverse, isCancelled);
     const decodeStarted = performance.now();
-    const { rows, steps } = await generate(
+    const { rows, steps, rowSteps } = await generate(
       evaluator,
       vocabulary,
       { prefix, last: new Map(inverse.map((value, i) => [value, last[i]!])) },
@@ -111,6 +114,7 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
         prefillMs: decodeStarted - readStarted,
         decodeMs,
         steps,
+        rowSteps,
         tokensPerSecond: decodeMs > 0 ? (1000 * chosen) / decodeMs : 0,
       },
     });

@@ -1,13 +1,6 @@
 import { type AuthorClass, authorClassOf, type Origin, originOf } from './authorship.ts';
-import {
-  GitFailure,
-  gitStream,
-  gitText,
-  graphArguments,
-  mergedFilesArguments,
-  patchArguments,
-  type Walk,
-} from './git-log.ts';
+import { CommitFeed } from './commit-feed.ts';
+import { type GitFailure, gitText, graphArguments, type Part, type Walk } from './git-log.ts';
 import { hashLine } from './line-hash.ts';
 import { type AppliedHunk, applyChange, applyMerge, type FileState, LineTable, type TreeState } from './line-table.ts';
 import {
@@ -20,7 +13,7 @@ import {
   updatedPairs,
   type WordChange,
 } from './operations.ts';
-import { type FileChange, type Hunk, type HunkLine, type LoggedCommit, readCommits } from './patch-stream.ts';
+import type { FileChange, Hunk, HunkLine, LoggedCommit } from './patch-stream.ts';
 import { CountedPaths, directoryOf, languageOf, readablePath } from './paths.ts';
 
 /** What is kept of a commit after its lines were followed. */
@@ -173,61 +166,46 @@ export async function followHistory(options: FollowOptions): Promise<FollowedHis
   const graph = await commitGraph(directory, head, walk, from?.head);
   if (from && !continues(from, graph)) throw new Error('internal: this history does not continue the earlier one');
   const follower = await Follower.start(options, graph);
-  const streams = new Streams(options, graph, from ? [from.head] : [], await noteRefs(directory));
+  const feeds = new Feeds(options, graph, await noteRefs(directory));
   try {
     let done = 0;
     for (const [id, ...parents] of graph) {
-      const { commit, merged } = await streams.next(id, parents.length > 1);
+      const { commit, merged } = await feeds.next(id, parents.length > 1);
       follower.follow(commit, merged);
       done++;
       options.onProgress?.(done, graph.length);
     }
   } finally {
-    await streams.close();
+    await feeds.close();
   }
   return follower.finish();
 }
 
-/**
- * The git processes a history is read from, taken from in the order of its graph: one for plain commits; where merged
- * branches are walked, one for merges and one for the files a merge took whole.
- */
-class Streams {
-  readonly #plain: AsyncGenerator<LoggedCommit, void, void>;
-  readonly #merges: AsyncGenerator<LoggedCommit, void, void> | null = null;
-  readonly #mergedFiles: AsyncGenerator<LoggedCommit, void, void> | null = null;
+/** What a history is read from: plain commits; where merged branches are walked, merges and the files a merge took whole. */
+class Feeds {
+  readonly #plain: CommitFeed;
+  readonly #merges: CommitFeed;
+  readonly #mergedFiles: CommitFeed;
 
-  constructor(
-    { directory, head, walk }: FollowOptions,
-    graph: readonly (readonly string[])[],
-    exclude: readonly string[],
-    notes: readonly string[],
-  ) {
-    const read = (args: string[]) => readCommits(gitStream(directory, args));
-    const apart = walk === 'all' && graph.some((ids) => ids.length > 2);
-    this.#plain = read(patchArguments(head, walk, { part: apart ? 'plain' : 'all', exclude, notes }));
-    if (!apart) return;
-    this.#merges = read(patchArguments(head, walk, { part: 'merges', exclude, notes }));
-    this.#mergedFiles = read(mergedFilesArguments(head, exclude));
+  constructor({ directory, walk }: FollowOptions, graph: readonly (readonly string[])[], notes: readonly string[]) {
+    const apart = walk === 'all' ? graph.filter((ids) => ids.length > 2).map(([id]) => id) : [];
+    const merges = new Set(apart);
+    const plain = graph.flatMap(([id]) => (merges.has(id) ? [] : [id]));
+    const feed = (part: Part, commits: readonly string[]) =>
+      new CommitFeed({ directory, part, commits, notes, paths: [] });
+    this.#plain = feed('plain', plain);
+    this.#merges = feed('merges', apart);
+    this.#mergedFiles = feed('merged-files', apart);
   }
 
   async next(id: string, merge: boolean): Promise<{ commit: LoggedCommit; merged?: LoggedCommit }> {
-    if (!merge || !this.#merges || !this.#mergedFiles) return { commit: await taken(this.#plain, id) };
-    return { commit: await taken(this.#merges, id), merged: await taken(this.#mergedFiles, id) };
+    if (!merge) return { commit: await this.#plain.next(id) };
+    return { commit: await this.#merges.next(id), merged: await this.#mergedFiles.next(id) };
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#plain, this.#merges, this.#mergedFiles].map((stream) => stream?.return()));
+    await Promise.all([this.#plain.close(), this.#merges.close(), this.#mergedFiles.close()]);
   }
-}
-
-async function taken(stream: AsyncGenerator<LoggedCommit, void, void>, id: string): Promise<LoggedCommit> {
-  const { value } = await stream.next();
-  if (value?.id === id) return value;
-  throw new GitFailure(
-    `git log gave ${value ? value.id : 'nothing'} where rev-list had ${id}.`,
-    'Another process may have changed the repository meanwhile: try again.',
-  );
 }
 
 async function noteRefs(directory: string): Promise<string[]> {

@@ -1,5 +1,5 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { spawn } from 'node:child_process';
+import { devNull } from 'node:os';
 
 /** Which commits of a history are walked. `all`: everything HEAD descends from. `first-parent`: the main line only. */
 export type Walk = 'all' | 'first-parent';
@@ -18,87 +18,85 @@ const FIXED = [
   'log.mailmap=true',
   '-c',
   'i18n.logOutputEncoding=UTF-8',
-  '-c',
-  'diff.renameLimit=1000',
-  '-c',
-  'diff.renames=true',
-  '-c',
-  'diff.algorithm=myers',
-  '-c',
-  'diff.indentHeuristic=true',
 ];
 
 /** Start of a commit in the stream; git refuses NUL in messages, so every field ends with one. */
 export const COMMIT_FORMAT = '%x01%H%x00%P%x00%at%x00%ct%x00%aN%x00%aE%x00%B%x00%N%x00';
 
-/** Which of a history's commits a stream holds. */
-export type Part = 'all' | 'plain' | 'merges';
+/** What is asked of every diff: white space ignored, renames followed, whole object names, nothing of the repository's run. */
+const DIFF = [
+  '-p',
+  '--raw',
+  '-z',
+  '-M',
+  '-l1000',
+  '-w',
+  '--diff-algorithm=myers',
+  '--indent-heuristic',
+  '--full-index',
+  '--no-abbrev',
+  '--no-color',
+  '--no-ext-diff',
+  '--no-textconv',
+  '--ignore-submodules=none',
+  '--submodule=short',
+  '-O/dev/null',
+  `--format=${COMMIT_FORMAT}`,
+];
 
-/**
- * Every commit of `revision`, parents before children, with its diff: unified, white space ignored, renames followed.
- * `notes` are the note refs to read along. A merge gives git's combined diff, which holds just the files that differ from
- * every parent.
- *
- * Plain commits come without context, which is shortest. Merges come with one line of it: without any, git's combined diff
- * passes silently over an unchanged line between a line taken out and a line put in, and no place in the hunk is sure.
- */
-export function patchArguments(
-  revision: string,
-  walk: Walk,
-  options: { part?: Part; exclude?: readonly string[]; notes?: readonly string[] } = {},
-): string[] {
-  const { part = 'all', exclude = [], notes = [] } = options;
-  return [
-    ...FIXED,
-    'log',
-    '--topo-order',
-    '--reverse',
-    ...(part === 'plain' ? ['--no-merges'] : part === 'merges' ? ['--merges'] : []),
-    ...(walk === 'first-parent'
-      ? ['--first-parent', '--diff-merges=first-parent']
-      : ['--diff-merges=combined', '--combined-all-paths']),
-    ...(notes.length > 0 ? notes.map((ref) => `--notes=${ref}`) : ['--no-notes']),
-    '-p',
-    '--raw',
-    '-z',
-    '-M',
-    '-w',
-    part === 'merges' ? '-U1' : '-U0',
-    '--full-index',
-    '--no-abbrev',
-    '--no-color',
-    '--no-ext-diff',
-    '--no-textconv',
-    '--ignore-submodules=none',
-    '--submodule=short',
-    '-O/dev/null',
-    `--format=${COMMIT_FORMAT}`,
-    revision,
-    ...exclude.map((commit) => `^${commit}`),
-    '--',
-  ];
-}
+/** What a stream of diffs says of its commits. */
+export type Part = 'plain' | 'merges' | 'merged-files';
 
-/**
- * The merges of `revision` in the same order, each with the files in which it differs from its first parent: what the
- * combined diff leaves out is a file taken whole from one of the parents, and this says which files those are.
- */
-export function mergedFilesArguments(revision: string, exclude: readonly string[] = []): string[] {
-  return [
-    ...FIXED,
-    'log',
-    '--topo-order',
-    '--reverse',
-    '--merges',
-    '--diff-merges=first-parent',
+const PARTS: Readonly<Record<Part, readonly string[]>> = {
+  // Without context, which is shortest. On the main line alone a merge is what it changed there.
+  plain: [...DIFF, '-U0', '--diff-merges=first-parent'],
+  // Git's combined diff: the files that differ from every parent. With one line of context: without any it passes
+  // silently over an unchanged line between a line taken out and a line put in, and no place in the hunk is sure.
+  merges: [...DIFF, '-U1', '--diff-merges=combined', '--combined-all-paths'],
+  // What the combined diff leaves out is a file taken whole from one of the parents: this says which files those are.
+  'merged-files': [
     '--raw',
     '-z',
     '--no-renames',
     '--no-abbrev',
     '--no-color',
+    '--diff-merges=first-parent',
     `--format=${COMMIT_FORMAT}`,
+  ],
+};
+
+/** Arguments of a git that reads commits' ids from its standard input and gives the diff of each, in that order. */
+export function diffArguments(part: Part, notes: readonly string[], paths: readonly string[]): string[] {
+  return [
+    ...FIXED,
+    'diff-tree',
+    '--stdin',
+    '-r',
+    '--root',
+    '--always',
+    ...(notes.length > 0 ? notes.map((ref) => `--notes=${ref}`) : ['--no-notes']),
+    ...PARTS[part],
+    '--',
+    ...paths,
+  ];
+}
+
+/**
+ * The one `git log -p` that says of a whole history what the audit reads of it in parts: what its time is measured against.
+ */
+export function logArguments(revision: string, walk: Walk): string[] {
+  return [
+    ...FIXED,
+    'log',
+    '--topo-order',
+    '--reverse',
+    '--no-notes',
+    ...DIFF,
+    '-U0',
+    ...(walk === 'first-parent'
+      ? ['--first-parent', '--diff-merges=first-parent']
+      : ['--diff-merges=combined', '--combined-all-paths']),
     revision,
-    ...exclude.map((commit) => `^${commit}`),
     '--',
   ];
 }
@@ -129,40 +127,97 @@ export class GitFailure extends Error {
 }
 
 export function environment(): NodeJS.ProcessEnv {
-  return { ...process.env, LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0', GIT_TERMINAL_PROMPT: '0', GIT_PAGER: 'cat' };
+  return {
+    ...process.env,
+    LC_ALL: 'C',
+    GIT_OPTIONAL_LOCKS: '0',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_PAGER: 'cat',
+    // With an index git may read a file of the working tree where it should read the object.
+    GIT_INDEX_FILE: `${devNull}-none`,
+    // A partial clone would fetch what it lacks, one object at a time, from wherever its configuration says.
+    GIT_NO_LAZY_FETCH: '1',
+    GIT_ALLOW_PROTOCOL: 'none',
+  };
 }
 
-/** Runs git and hands over its standard output piece by piece; a failure is thrown after the last piece. */
-export async function* gitStream(directory: string, args: readonly string[]): AsyncGenerator<Buffer, void, void> {
-  const child: ChildProcessByStdio<null, Readable, Readable> = spawn('git', ['-C', directory, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+/** Most bytes of git's output that wait to be read before git has to. */
+const READ_AHEAD_BYTES = 4 << 20;
+
+export interface GitStreamOptions {
+  /** What git reads from its standard input, which is then closed. */
+  readonly input?: string;
+}
+
+/**
+ * Runs git and hands over its standard output piece by piece, reading ahead; a failure is thrown after the last piece.
+ * Git is started at once, not when the first piece is asked for, and killed where nobody reads on.
+ */
+export function gitStream(
+  directory: string,
+  args: readonly string[],
+  { input }: GitStreamOptions = {},
+): AsyncGenerator<Buffer, void, void> {
+  const child = spawn('git', ['-C', directory, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: environment(),
+  });
+  // What goes wrong with reading it shows in git's own end.
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  const pieces: Buffer[] = [];
+  let waiting = 0;
+  let wake = () => {};
+  child.stdout.on('data', (piece: Buffer) => {
+    pieces.push(piece);
+    waiting += piece.length;
+    if (waiting > READ_AHEAD_BYTES) child.stdout.pause();
+    wake();
   });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (said.length < 4096) said += text;
   });
-  const ended = new Promise<{ code: number | null; signal: string | null; error?: Error }>((resolve) => {
-    child.on('error', (error) => resolve({ code: null, signal: null, error }));
-    child.on('close', (code, signal) => resolve({ code, signal }));
-  });
-  let finished = false;
-  try {
-    for await (const piece of child.stdout) yield piece as Buffer;
-    finished = true;
-  } finally {
-    if (!finished) child.kill('SIGKILL');
+  let end: { code: number | null; signal: string | null; error?: Error } | null = null;
+  const finish = (how: NonNullable<typeof end>) => {
+    end ??= how;
+    wake();
+  };
+  child.on('error', (error) => finish({ code: null, signal: null, error }));
+  child.on('close', (code, signal) => finish({ code, signal }));
+
+  async function* read(): AsyncGenerator<Buffer, void, void> {
+    try {
+      for (;;) {
+        const piece = pieces.shift();
+        if (piece) {
+          waiting -= piece.length;
+          if (waiting <= READ_AHEAD_BYTES / 2) child.stdout.resume();
+          yield piece;
+        } else if (end) break;
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    } finally {
+      if (!end) child.kill('SIGKILL');
+    }
+    const { code, signal, error } = end;
+    if (error) throw new GitFailure(`git could not be started: ${error.message}`, 'Install git and try again.', error);
+    if (code !== 0) throw failureOf(args, said.trim() || `ended with ${signal ?? code}`);
   }
-  const { code, signal, error } = await ended;
-  if (error) throw new GitFailure(`git could not be started: ${error.message}`, 'Install git and try again.', error);
-  if (code !== 0) {
-    const what = said.trim().split('\n').slice(0, 3).join(' · ') || `ended with ${signal ?? code}`;
-    const broken = /missing|corrupt|unable to read|bad object|not a valid object|unreadable/i.test(said);
-    throw new GitFailure(
-      `git ${args.find((word) => !word.startsWith('-') && !word.includes('=')) ?? ''} failed: ${what}`,
-      broken ? 'The object database is damaged or incomplete: `git fsck` says what is missing.' : null,
-    );
-  }
+  return read();
+}
+
+function failureOf(args: readonly string[], said: string): GitFailure {
+  const command = args.find((word) => !word.startsWith('-') && !word.includes('=')) ?? '';
+  const broken = /missing|corrupt|unable to read|bad object|not a valid object|unreadable|inflate/i.test(said);
+  return new GitFailure(
+    `git ${command} failed: ${said.split('\n').slice(0, 3).join(' · ')}`,
+    broken ? 'The object database is damaged or incomplete: `git fsck` says what is missing.' : null,
+  );
 }
 
 /** Whole output of a short git command. */

@@ -72,9 +72,13 @@ const NUL = 0;
 const NEWLINE = 10;
 const SOH = 1;
 
+/** A line git is asked to repeat after the commits it was given, which it does at once: what it holds back comes before. */
+export const END_OF_CHUNK = 'end-of-chunk';
+const LETTER_E = END_OF_CHUNK.charCodeAt(0);
+
 /**
- * Reads the output of `git log -z --raw -p` (see `git-log.ts`) and yields commits in its order. Memory: one commit at a
- * time, hashes of its lines and the text of short ones.
+ * Reads the output of `git diff-tree -z --raw -p` (see `git-log.ts`) and yields commits in its order. Memory: one commit at
+ * a time, hashes of its lines and the text of short ones.
  */
 export async function* readCommits(pieces: AsyncIterable<Buffer>): AsyncGenerator<LoggedCommit, void, void> {
   const parser = new PatchParser();
@@ -139,6 +143,12 @@ class PatchParser {
     }
     if (this.#position >= buffer.length) return false;
     if (buffer[this.#position] === SOH) return this.#header();
+    // No line of a patch's head begins with this letter.
+    if (buffer[this.#position] === LETTER_E) {
+      if (!this.#line()) return false;
+      this.#finishCommit();
+      return true;
+    }
     if (buffer[this.#position] === 58 && !this.#inPatch) return this.#rawEntry();
     return this.#patchLine();
   }

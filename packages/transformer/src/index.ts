@@ -25,7 +25,8 @@ export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer/t
 export { TokenizerError } from './tokenizer/tokenizer-error.ts';
 export { type BpeVocabulary, tokenizerJson, trainBpe } from './train/bpe.ts';
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from './train/checkpoint.ts';
-export { type Corpus, type FinishedRun, type RunEvent, type RunOptions, runTraining } from './train/run.ts';
+export type { RunEvent } from './train/loop.ts';
+export { type Corpus, type FinishedRun, type RunOptions, runTraining } from './train/run.ts';
 export { TrainError } from './train/train-error.ts';
 export { type Step, Trainer, type TrainingOptions } from './train/trainer.ts';
 export { type Preset, parameterCount, swiGluWidth, type TrainingConfig } from './train/training-config.ts';

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openModel } from '../open-model.ts';
 import { readCheckpoint } from './checkpoint.ts';
-import { type RunEvent, type RunOptions, runTraining } from './run.ts';
+import type { RunEvent } from './loop.ts';
+import { type RunOptions, runTraining } from './run.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lathe-run-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -25,7 +25,7 @@ export interface Trainable {
 }
 
 /** A model of the given sizes with every parameter trained. Throws `TrainError` where the sizes do not fit. */
-function fromScratch(config: TrainingConfig): Trainable {
+export function fromScratch(config: TrainingConfig): Trainable {
   checkTrainingConfig(config);
   return {
     config,

@@ -1,0 +1,112 @@
+/**
+ * A base with adapters as it is trained: h = x · W₀ᵀ + (alpha / rank) · (drop(x) · Aᵀ) · Bᵀ for every adapted matrix. Hu et al.
+ * 2021, https://arxiv.org/abs/2106.09685, §4.1. The base's matrices are inputs that no gradient is asked for: gradients pass
+ * through them (dx = dy · W₀) and end at the adapters. As inputs they are read where they lie, one copy for training and
+ * validation; as constants the runtime would lay out a copy for each product, forward and backward.
+ */
+import { backward, GraphBuilder, type Tensor, type Value } from '@lathe/graph';
+import { rotaryTables } from '../../model.ts';
+import type { Trainable } from '../trainer.ts';
+import { crossEntropy, Dropout, Forward, type TrainingGraph } from '../training-graph.ts';
+import type { Base } from './base.ts';
+import {
+  adaptersOf,
+  checkLoraOptions,
+  LORA_MODULES,
+  type LoraConfig,
+  type LoraOptions,
+  loraSpecs,
+} from './lora-config.ts';
+
+/** Throws `TrainError` where the options do not fit. */
+export function loraConfig(base: Base, options: LoraOptions, blockSize: number): LoraConfig {
+  checkLoraOptions(options);
+  const { nLayer, nHead, nKvHead, headSize, nEmbd, nFeedForward, vocabSize } = base.config;
+  const { rank, alpha, modules, dropout } = options;
+  return {
+    preset: 'lora',
+    base: base.sha256,
+    rank,
+    alpha,
+    modules: Object.keys(LORA_MODULES)
+      .filter((name) => (modules as readonly string[]).includes(name))
+      .join(','),
+    dropout,
+    blockSize,
+    vocabSize,
+    nLayer,
+    nHead,
+    nKvHead,
+    headSize,
+    nEmbd,
+    nFeedForward,
+  };
+}
+
+/** The adapters of `config` on `base`, for a trainer. */
+export function adapters(base: Base, config: LoraConfig): Trainable {
+  const frozen = Object.fromEntries(
+    [...base.tensors].map(([name, { shape, data }]): [string, Value] => [
+      name,
+      { dataType: 'float32', dims: shape, data },
+    ]),
+  );
+  return {
+    config,
+    specs: loraSpecs(config),
+    frozen,
+    graph: (batchSize, gradients) => loraGraph(base, config, batchSize, gradients),
+  };
+}
+
+/** Inputs and results as those of `trainingGraph`, with the base's tensors as further inputs by their names. */
+function loraGraph(base: Base, config: LoraConfig, batchSize: number, gradients: boolean): TrainingGraph {
+  const g = new GraphBuilder();
+  const { blockSize: T, rank, alpha } = config;
+  const fixed = new Map([...base.tensors].map(([name, { shape }]) => [name, g.input(name, 'float32', shape)]));
+  const specs = loraSpecs(config);
+  const trained = new Map(specs.map(({ name, shape }) => [name, g.input(name, 'float32', shape)]));
+  const adapted = new Set(adaptersOf(config).map(({ matrix }) => matrix));
+  const scale = g.scalar('scale', alpha / rank);
+  const dropout = new Dropout(g, gradients ? config.dropout : 0);
+  // Matrices with one input share its mask.
+  const dropped = new Map<Tensor, Tensor>();
+  const inputOf = (x: Tensor): Tensor => {
+    const kept = dropped.get(x) ?? dropout.of(x);
+    dropped.set(x, kept);
+    return kept;
+  };
+
+  const project = (x: Tensor, name: string): Tensor => {
+    const product = g.matMul(x, fixed.get(`${name}.weight`)!, { transB: true });
+    const bias = fixed.get(`${name}.bias`);
+    const y = bias === undefined ? product : g.add(product, bias);
+    if (!adapted.has(name)) return y;
+    const low = g.matMul(inputOf(x), trained.get(`${name}.lora_A`)!, { transB: true }); // [B·T, rank]
+    return g.add(y, g.matMul(g.mul(low, scale), trained.get(`${name}.lora_B`)!, { transB: true }));
+  };
+  const model = new Forward(
+    g,
+    {
+      ...base.config,
+      blockSize: T,
+      rotary: { ...rotaryTables(base.config, T, base.ropeFactors), interleaved: base.config.ropeInterleaved },
+    },
+    batchSize,
+    {
+      embed: (tokens) => g.gather(fixed.get('token_embd.weight')!, tokens, 0),
+      project,
+      gain: (name) => fixed.get(`${name}.weight`)!,
+      bias: (name) => fixed.get(`${name}.bias`)!,
+      drop: (x) => x,
+    },
+  );
+  const tokens = g.input('tokens', 'int64', [batchSize * T]);
+  const logits = model.llama(tokens, base.config.tiedOutput ? 'token_embd' : 'output');
+  const loss = crossEntropy(g, logits, 0);
+  if (gradients) {
+    const wrt = specs.map(({ name }) => trained.get(name)!);
+    for (const [i, gradient] of backward(g, loss, wrt).entries()) g.output(`d.${specs[i]!.name}`, gradient);
+  } else g.output('logits', logits);
+  return { graph: g.build(), masks: dropout.masks };
+}

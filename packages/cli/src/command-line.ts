@@ -189,7 +189,8 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
 
   const ledger = program
     .command('ledger')
-    .summary('what the runs made, and what became of what was kept')
+    .summary('what the runs made, what became of what was kept, and what told beforehand')
+    .option('--gates <n>', 'also let the gates look at so many past commits', wholeNumber(1, 100_000))
     .option('--json', 'print JSON')
     .action(async (options) => {
       const { ledger } = await import('./commands/ledger.ts');

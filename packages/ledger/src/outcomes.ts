@@ -7,6 +7,8 @@ export interface HistoryCommit {
   readonly origin: string;
   /** Full ids of the commits it says it reverts. */
   readonly reverts: readonly string[];
+  /** What was known of it on its day, by name, null where it was not measured; left out: nothing was asked of it. */
+  readonly signals?: Readonly<Record<string, number | null>>;
 }
 
 /** One line from the commit that wrote it to the day it was last seen. */

@@ -2,6 +2,8 @@ import type { RunDocument } from '@lathe/protocol';
 import { type Attempts, countAttempts } from './attempts.ts';
 import { type Comparison, compareSurvival } from './matched-survival.ts';
 import { FATES, type Fate, type KeptCandidate, type LineHistory, type Outcome, outcomeOf } from './outcomes.ts';
+import { commitObservations, keptObservations } from './prediction/observations.ts';
+import { type ChurnPrediction, predictChurn } from './prediction/predict-churn.ts';
 
 /** What `lathe ledger --json` prints. */
 export interface LedgerReport {
@@ -19,19 +21,28 @@ export interface LedgerReport {
   };
   /** Kept lines against hand-made ones of the same months and directories. */
   readonly comparison: Comparison;
+  /** Which signals predicted churn here. */
+  readonly prediction: {
+    /** Gates and ranking, of what was kept. */
+    readonly kept: ChurnPrediction;
+    /** The same question asked of past commits that no run made. */
+    readonly commits: ChurnPrediction;
+  };
   /** What this report does not look at, in words. */
   readonly notLookedFor: readonly { readonly what: string; readonly why: string }[];
 }
 
 /**
  * The ledger of a repository: what the runs made, what became of what was kept, and how that compares with lines made by
- * hand. Hand-made is what no commit says otherwise of and what is in no commit a candidate was found in.
+ * hand, and which signals told beforehand. Hand-made is what no commit says otherwise of and what is in no commit a
+ * candidate was found in.
  */
 export function reportLedger(
   runs: readonly RunDocument[],
   kept: readonly KeptCandidate[],
   history: LineHistory,
   windowDays: number,
+  notLookedFor: LedgerReport['notLookedFor'] = [],
 ): LedgerReport {
   const outcomes = kept
     .toSorted((a, b) => b.keptAtMs - a.keptAtMs)
@@ -54,11 +65,10 @@ export function reportLedger(
       notFound: outcomes.filter(({ status }) => status === 'not-found').length,
     },
     comparison: compareSurvival(keptLives, handMade, history.commits),
-    notLookedFor: [
-      {
-        what: 'which gate or ranking signal predicted churn',
-        why: 'this version does not fit a model of it; `lathe ledger export` has the evidence of every candidate',
-      },
-    ],
+    prediction: {
+      kept: predictChurn(keptObservations(runs, kept, history, windowDays)),
+      commits: predictChurn(commitObservations(history, windowDays, keptCommits)),
+    },
+    notLookedFor,
   };
 }

@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import type { FollowedHistory } from '@lathe/history';
 import type { KeptCandidate, LineHistory, LineLife } from '@lathe/ledger';
 import { isProblem } from '@lathe/protocol';
 import { patchBetween, type Repository } from '@lathe/repository';
 import type { ReadRun } from '../read-run.ts';
 import { type AddedLine, addedLines } from './added-lines.ts';
+import type { Signals } from './commit-signals.ts';
+import { git } from './git-text.ts';
 
 const DAY_SECONDS = 86_400;
 
@@ -14,6 +14,7 @@ export async function findKeptLines(
   runs: readonly ReadRun[],
   followed: FollowedHistory,
   repository: Repository,
+  signals: ReadonlyMap<string, Signals>,
 ): Promise<{ kept: KeptCandidate[]; history: LineHistory }> {
   const lines = new Lines(followed);
   const reverts = await revertsIn(repository.location.root, followed.head);
@@ -23,6 +24,7 @@ export async function findKeptLines(
       timeMs: time * 1000,
       origin,
       reverts: reverts.get(id) ?? [],
+      signals: signals.get(id),
     })),
     lives: lines.all(),
     lastSeenMs: lines.lastSeen * 1000,
@@ -188,13 +190,4 @@ async function revertsIn(root: string, head: string): Promise<ReadonlyMap<string
       return [id, named.map((match) => match[1]!)];
     }),
   );
-}
-
-async function git(args: readonly string[], cwd: string): Promise<string> {
-  const fixed = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'log.showSignature=false'];
-  const { stdout } = await promisify(execFile)('git', ['--literal-pathspecs', ...fixed, ...args], {
-    cwd,
-    maxBuffer: 256 * 2 ** 20,
-  });
-  return stdout;
 }

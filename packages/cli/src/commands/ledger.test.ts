@@ -195,7 +195,8 @@ describe('ledger', () => {
     expect(ended.stdout).toMatch(/1 run, 1 candidate: 1 passed/);
     expect(ended.stdout).toMatch(/r1 c1 .*no commit since holds half of its lines: not committed yet/);
     expect(ended.stdout).toMatch(/too few/);
-    expect(ended.stdout).toMatch(/not looked for: which gate or ranking signal predicted churn/);
+    expect(ended.stdout).toMatch(/what predicted churn in kept candidates\n {2}too few: /);
+    expect(ended.stdout).toMatch(/not looked for: weaknesses and dirt that past commits added/);
   });
 
   test('export and import carry the record to another clone, twice without harm, and a bad line imports nothing', async () => {
@@ -240,6 +241,33 @@ describe('ledger', () => {
       }
     },
   );
+
+  test('asks past commits what told beforehand: here, that duplicated lines are soon taken out again', async () => {
+    const { repository, commit } = datedRepository();
+    commit(-2000, 'src/a.js', body('first'));
+    // Every third commit pastes its lines twice, and a week later one of its files is gone.
+    for (let i = 0; i < 45; i += 1) {
+      const lines = body(...['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `${name}${i}`));
+      const pasted = i % 3 === 0;
+      if (pasted) repository.write(`src/pasted${i}.js`, lines);
+      commit(40 * i - 1999, `src/file${i}.js`, pasted ? lines : `${lines}${body(`more${i}`)}`);
+      if (pasted && i % 2 === 0) commit(40 * i - 1992, `src/pasted${i}.js`, '');
+    }
+    commit(0, 'src/last.js', body('last'));
+    const { prediction } = await report(repository);
+    expect(prediction.kept.tooFew).not.toBeNull();
+    const { tooFew, signals, skill } = prediction.commits;
+    expect(tooFew).toBeNull();
+    expect(signals.find(({ signal }) => /duplicate blocks|share copied/.test(signal))?.alone.low).toBeGreaterThan(1);
+    expect(skill?.low).toBeGreaterThan(0);
+    const words = await runLathe(['ledger'], { cwd: repository.root });
+    expect(words.stdout).toMatch(/what predicted churn in past commits\n.*churned within 14 days/);
+    const gated = await runLathe(['ledger', '--gates', '30', '--json'], { cwd: repository.root });
+    expect(gated.status, gated.stderr).toBe(0);
+    const { commits }: LedgerReport['prediction'] = JSON.parse(gated.stdout).prediction;
+    expect(commits.observations).toBe(30);
+    expect([...commits.constant, ...commits.signals.map(({ signal }) => signal)]).toContain('dirt added');
+  });
 
   test('without runs it says so', async () => {
     const { repository, commit } = datedRepository();

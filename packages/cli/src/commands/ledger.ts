@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { auditRepository, CHURN_WINDOW_DAYS, type FollowedHistory } from '@lathe/history';
-import { FATES, type LedgerReport, type Outcome, reportLedger } from '@lathe/ledger';
+import { type ChurnPrediction, FATES, type LedgerReport, type Outcome, reportLedger } from '@lathe/ledger';
+import type { Repository } from '@lathe/repository';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { formatCount, plural } from '../format.ts';
+import type { Display } from '../make/display.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { type OpenRuns, withRuns } from '../open-runs.ts';
 import { CACHE_ROOT } from '../places.ts';
@@ -10,48 +12,93 @@ import { plainLine } from '../plain-text.ts';
 import { type ReadRun, readRun } from '../read-run.ts';
 import { drawTable } from '../table.ts';
 import { type Output, type Terminal, writeJson } from '../terminal.ts';
+import { commitSignals, gateSignals, type Signals } from './commit-signals.ts';
 import { findKeptLines } from './kept-lines.ts';
 
-export function ledger({ json }: { json?: boolean }, terminal: Terminal): Promise<ExitStatus> {
+export interface LedgerCommandOptions {
+  json?: boolean;
+  /** How many past commits the gates look at. */
+  gates?: number;
+}
+
+export function ledger({ json, gates }: LedgerCommandOptions, terminal: Terminal): Promise<ExitStatus> {
   return withRuns(terminal.cwd, async (open) => {
-    const report = await readReport(open, terminal);
+    const report = await readReport(open, gates ?? 0, terminal);
     if (json === true) writeJson(terminal.out, report);
     else terminal.out.write(`${inWords(report, terminal.out).join('\n')}\n`);
     return EXIT.done;
   });
 }
 
-async function readReport({ repository, store }: OpenRuns, terminal: Terminal): Promise<LedgerReport> {
+async function readReport({ repository, store }: OpenRuns, gates: number, terminal: Terminal): Promise<LedgerReport> {
   const runs: ReadRun[] = [];
   for (const { runId } of await store.list()) runs.push(await readRun(runId, store));
   const documents = runs.map(({ document }) => document);
-  // Nothing kept has nothing to be compared with: a long history is not read for that.
-  if (documents.every(({ kept }) => kept === null)) {
-    return reportLedger(documents, [], { commits: [], lives: [], lastSeenMs: 0 }, CHURN_WINDOW_DAYS);
-  }
-  const followed = await readHistory(repository.location.root, terminal);
-  const { kept, history } = await findKeptLines(runs, followed, repository);
-  return reportLedger(documents, kept, history, CHURN_WINDOW_DAYS);
-}
-
-async function readHistory(directory: string, { err }: Terminal): Promise<FollowedHistory> {
-  const display = await openDisplay(err);
+  const display = await openDisplay(terminal.err);
   try {
-    const { history } = await auditRepository({
-      directory,
+    const { history: followed } = await auditRepository({
+      directory: repository.location.root,
       cacheDirectory: join(CACHE_ROOT, 'audit'),
       nowMs: Date.now(),
       onProgress: (done, total) => display.doing(`read ${formatCount(done)} of ${plural(total, 'commit')}`),
     });
-    return history;
+    const signals = await signalsOf(followed, gates, repository, display);
+    const { kept, history } = await findKeptLines(runs, followed, repository, signals);
+    const notLookedFor = gates > 0 ? [DUPLICATES] : [PAST_FINDINGS];
+    return reportLedger(documents, kept, history, CHURN_WINDOW_DAYS, notLookedFor);
   } finally {
     display.close();
   }
 }
 
+const PAST_FINDINGS = {
+  what: 'weaknesses and dirt that past commits added',
+  why: 'scanning them takes about a second each; `lathe ledger --gates 300` looks at 300 of them',
+};
+/** Smaller commits are not asked what came of them: see `commitObservations`. */
+const FEWEST_LINES = 3;
+const DUPLICATES = {
+  what: 'duplicates among the dirt that past commits added',
+  why: 'every commit has another repository to compare with; blocks doubled within a commit are counted',
+};
+
+/** Signals of past commits; where the gates are asked, of those they looked at only, so that all have the same ones. */
+async function signalsOf(
+  followed: FollowedHistory,
+  gates: number,
+  repository: Repository,
+  display: Display,
+): Promise<ReadonlyMap<string, Signals>> {
+  const known = commitSignals(followed);
+  if (gates === 0) return known;
+  const newest = Math.max(...followed.commits.map(({ time }) => time));
+  const watched = followed.commits.filter(
+    ({ id, time, operations }) =>
+      known.has(id) &&
+      time <= newest - CHURN_WINDOW_DAYS * 86_400 &&
+      operations.added + operations.updated + operations.copyPasted >= FEWEST_LINES,
+  );
+  const gated = await gateSignals(
+    watched.map(({ id }) => id),
+    gates,
+    followed.head,
+    repository,
+    (done, total) => display.doing(`looked at ${formatCount(done)} of ${plural(total, 'past commit')}`),
+  );
+  return new Map([...gated].map(([id, signals]) => [id, { ...known.get(id), ...signals }]));
+}
+
 function inWords(report: LedgerReport, out: Output): string[] {
   const { attempts } = report;
-  if (attempts.runs === 0) return ['No runs in this repository yet. Make one: lathe make --help'];
+  const notLookedFor = report.notLookedFor.map(({ what, why }) => out.colors.dim(`  not looked for: ${what}: ${why}`));
+  if (attempts.runs === 0) {
+    return [
+      'No runs in this repository yet. Make one: lathe make --help',
+      '',
+      ...predictionInWords('past commit', report.prediction.commits, report, out),
+      ...notLookedFor,
+    ];
+  }
   const statuses = Object.entries(attempts.statuses).map(([status, count]) => `${formatCount(count)} ${status}`);
   return [
     `${out.colors.bold(plural(attempts.runs, 'run'))}, ${plural(attempts.candidates, 'candidate')}: ${statuses.join(', ')}`,
@@ -59,7 +106,35 @@ function inWords(report: LedgerReport, out: Output): string[] {
     ...attemptsInWords(report),
     '',
     ...keptInWords(report, out),
-    ...report.notLookedFor.map(({ what, why }) => out.colors.dim(`  not looked for: ${what}: ${why}`)),
+    ...predictionInWords('kept candidate', report.prediction.kept, report, out),
+    ...predictionInWords('past commit', report.prediction.commits, report, out),
+    ...notLookedFor,
+  ];
+}
+
+/** What told beforehand that lines would churn: a row a signal, the ones that tell most first. */
+function predictionInWords(
+  what: string,
+  { observations, lines, churnRate, tooFew, signals, constant, skill }: ChurnPrediction,
+  { windowDays }: LedgerReport,
+  { colors, columns: width }: Output,
+): string[] {
+  const head = `  ${colors.bold(`what predicted churn in ${what}s`)}`;
+  if (tooFew !== null || skill === null) return [head, `  too few: ${tooFew}`, ''];
+  const right = { align: 'right' as const };
+  const odds = ({ value, low, high }: Estimate) => `${value.toFixed(2)} (${low?.toFixed(2)} to ${high?.toFixed(2)})`;
+  const rows = signals.map(({ signal, oddsRatio, verdict }) => [signal, odds(oddsRatio), verdict]);
+  const bare = (rate: number | null) => ((rate ?? 0) * 100).toFixed(1).replace('-', '−');
+  return [
+    head,
+    `  ${plural(observations, what)}, ${plural(lines, 'line')}; of one's lines ${percent(churnRate)} churned within ${windowDays} days on average`,
+    ...drawTable([{ header: 'signal' }, { header: 'odds, a deviation more', ...right }, { header: 'says' }], rows, {
+      width,
+      colors,
+    }),
+    `  all together, on what they have not seen: ${bare(skill.value)} % less surprised (95 %: ${bare(skill.low)} to ${bare(skill.high)})${(skill.low ?? 0) > 0 ? '' : ', no more than chance'}`,
+    ...(constant.length === 0 ? [] : [colors.dim(`  always alike here: ${constant.join(', ')}`)]),
+    '',
   ];
 }
 

@@ -239,9 +239,22 @@ export class Suffix {
     this.length++;
   }
 
-  /** Keeps the rows at `places`, in that order. */
+  /** The row at each place becomes what the row at `places[place]` was; rows may be left out and repeated. */
   keep(places: readonly number[]): void {
-    this.#rebuild(this.capacity, places);
+    const moved = [...places.entries()].filter(([to, from]) => to !== from);
+    // Where no row that is copied is itself overwritten, the others can stay where they are.
+    const inPlace = places.length === this.rows && moved.every(([, from]) => places[from] === from);
+    if (inPlace) for (const [to, from] of moved) this.#copy(from, to);
+    else this.#rebuild(this.capacity, places);
+  }
+
+  #copy(from: number, to: number): void {
+    const { nKvHead: G, headSize: D } = this.#config;
+    for (const cache of [...this.keys, ...this.values])
+      for (let group = 0; group < G; group++) {
+        const start = (group * this.rows + from) * this.capacity * D;
+        cache.copyWithin((group * this.rows + to) * this.capacity * D, start, start + this.length * D);
+      }
   }
 
   #rebuild(capacity: number, places: readonly number[]): void {

@@ -62,6 +62,11 @@ export class GraphBuilder {
     return { inputs: this.#inputs, constants: this.#constants, nodes: this.#nodes, outputs: this.#outputs };
   }
 
+  /** Any op by its description: its results in order. */
+  apply(op: Op, inputs: readonly Tensor[]): readonly Tensor[] {
+    return this.#node(op, inputs);
+  }
+
   add(a: Tensor, b: Tensor): Tensor {
     return this.#one({ kind: 'add' }, a, b);
   }

@@ -3,5 +3,12 @@ export { type Constant, type Graph, GraphBuilder, type Node } from './builder.ts
 export { addDims, type Dim, multiplyDims, type Shape, type SymbolicDim, shapeText, symbol } from './dimension.ts';
 export { GraphError } from './graph-error.ts';
 export type { Op, OpKind, OpOf } from './op.ts';
-export { openSession, type Session, type SessionOptions } from './session.ts';
+export {
+  openSavedSession,
+  openSession,
+  type Session,
+  type SessionOptions,
+  savedSessionRuntime,
+  saveSession,
+} from './session.ts';
 export type { DataType, Tensor, TensorData, TensorType, Value } from './tensor.ts';

@@ -1,11 +1,20 @@
-import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { readFile, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { env, InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import type { Graph } from './builder.ts';
 import { evaluateDim, plainSymbol, type Shape, shapeText } from './dimension.ts';
 import { GraphError } from './graph-error.ts';
 import { writeOnnx } from './onnx.ts';
 import type { DataType, Tensor, TensorData, Value } from './tensor.ts';
+import { forWebGpu, type View, webGpuError } from './webgpu.ts';
+
+/** Where a graph runs: on this machine's processor, or on a GPU through WebGPU (Vulkan, Direct3D 12 or Metal below it). */
+export type Device = 'cpu' | 'webgpu';
 
 export interface SessionOptions {
+  /** `cpu` by default. */
+  readonly device?: Device | undefined;
   /** Threads of one operation, this one included. */
   readonly threads: number;
   /** Whether idle threads wait actively: faster alone, ruinous beside other work on the same cores. */
@@ -20,45 +29,143 @@ export interface SessionOptions {
  */
 export interface Session {
   /**
-   * Results named in `fetch` (all where left out). Inputs are read in place; each result is a fresh buffer. Sizes of
-   * symbols follow from the inputs' dims. Throws `GraphError` where an input is missing or does not fit.
+   * Results named in `fetch` (all where left out). Inputs are read in place. A result named in `into` is written into that
+   * value's array, which is what comes back; every other one is a fresh buffer, copied once more (some 0.6 ms a megabyte).
+   * Sizes of symbols follow from the inputs' dims. Throws `GraphError` where an input is missing or does not fit.
    */
-  run(feeds: Readonly<Record<string, Value>>, fetch?: readonly string[]): Promise<Record<string, Value>>;
+  run(
+    feeds: Readonly<Record<string, Value>>,
+    fetch?: readonly string[],
+    into?: Readonly<Record<string, Value>>,
+  ): Promise<Record<string, Value>>;
   close(): Promise<void>;
 }
 
+/**
+ * Throws `GraphError` `LATHE_GRAPH_DEVICE` where `webgpu` is asked for and there is no adapter, or the graph holds what
+ * it cannot run: nothing falls back to the processor unsaid.
+ */
 export async function openSession(graph: Graph, options: SessionOptions): Promise<Session> {
-  const model = writeOnnx(graph);
-  const session = await InferenceSession.create(model.bytes, {
-    executionProviders: ['cpu'],
+  const { graph: lowered, views } = options.device === 'webgpu' ? forWebGpu(graph) : { graph, views: [] };
+  const model = writeOnnx(lowered);
+  const session = await create(model.bytes, options, {
     graphOptimizationLevel: 'all',
+    externalData: model.externalData as { path: string; data: Uint8Array }[],
+  });
+  return running(session, { inputs: graph.inputs, outputs: namesOf(graph), vectorInputs: model.vectorInputs, views });
+}
+
+const MODEL_FILE = 'model.onnx';
+const WEIGHTS_FILE = 'weights.bin';
+const FACE_FILE = 'face.json';
+
+/**
+ * Writes to `folder` what `openSavedSession` opens: the graph as the runtime optimised it, with every constant in the
+ * layout it computes with. Throws `GraphError` where the runtime refuses the graph or cannot write.
+ */
+export async function saveSession(graph: Graph, folder: string): Promise<void> {
+  const model = writeOnnx(graph);
+  const session = await create(
+    model.bytes,
+    { threads: 1, spinning: false },
+    {
+      graphOptimizationLevel: 'all',
+      externalData: model.externalData as { path: string; data: Uint8Array }[],
+      optimizedModelFilePath: join(folder, MODEL_FILE),
+    },
+    {
+      optimized_model_external_initializers_file_name: WEIGHTS_FILE,
+      optimized_model_external_initializers_min_size_in_bytes: '1024',
+    },
+  );
+  await session.release();
+  const face: Face = { inputs: graph.inputs, outputs: namesOf(graph), vectorInputs: model.vectorInputs, views: [] };
+  await writeFile(join(folder, FACE_FILE), JSON.stringify(face));
+}
+
+/**
+ * Opens what `saveSession` wrote, without copying its constants: the runtime maps them from the file, which must not
+ * change as long as the session lives. The folder must come from the same runtime on the same processor: see
+ * `savedSessionRuntime`.
+ */
+export async function openSavedSession(folder: string, options: SessionOptions): Promise<Session> {
+  const face = JSON.parse(await readFile(join(folder, FACE_FILE), 'utf8')) as Face;
+  return running(await create(join(folder, MODEL_FILE), options, { graphOptimizationLevel: 'disabled' }), face);
+}
+
+/** What a saved session depends on besides its graph: it is of no use to another version or another processor. */
+export function savedSessionRuntime(): string {
+  return `onnxruntime ${env.versions.node} ${process.platform} ${process.arch} ${cpus()[0]?.model ?? ''}`;
+}
+
+/** A graph seen from outside. */
+interface Face {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly string[];
+  readonly vectorInputs: readonly { readonly name: string; readonly shape: Shape }[];
+  readonly views: readonly View[];
+}
+
+function namesOf(graph: Graph): string[] {
+  return graph.outputs.map(({ name }) => name);
+}
+
+async function create(
+  model: string | Uint8Array,
+  options: SessionOptions,
+  own: InferenceSession.SessionOptions,
+  extra: Record<string, string> = {},
+): Promise<InferenceSession> {
+  const all: InferenceSession.SessionOptions = {
+    executionProviders: [options.device ?? 'cpu'],
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
     executionMode: 'sequential',
-    externalData: model.externalData as { path: string; data: Uint8Array }[],
-    extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },
+    extra: {
+      session: {
+        intra_op: { allow_spinning: options.spinning ? '1' : '0' },
+        disable_cpu_ep_fallback: options.device === 'webgpu' ? '1' : '0',
+        ...extra,
+      },
+    },
     ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
-  }).catch((cause: unknown) => {
+    ...own,
+  };
+  // The two kinds of source are two overloads.
+  const creating =
+    typeof model === 'string' ? InferenceSession.create(model, all) : InferenceSession.create(model, all);
+  return creating.catch((cause: unknown) => {
+    if (options.device === 'webgpu') throw webGpuError(cause);
     throw new GraphError('LATHE_GRAPH_RUNTIME', `onnxruntime refused the graph: ${reason(cause)}`, { cause });
   });
+}
 
+function running(session: InferenceSession, { inputs, outputs, vectorInputs, views }: Face): Session {
   return {
-    async run(feeds, fetch = graph.outputs.map(({ name }) => name)) {
-      const symbols = bindSymbols(graph.inputs, feeds);
+    async run(feeds, fetch = outputs, into = {}) {
+      const symbols = bindSymbols(inputs, feeds);
       const ortFeeds: Record<string, OrtTensor> = {};
-      for (const { name } of graph.inputs) ortFeeds[name] = ortTensor(feeds[name]!);
-      for (const { name, shape } of model.vectorInputs)
+      for (const { name } of inputs) ortFeeds[name] = ortTensor(feeds[name]!);
+      for (const { name, source, shape } of views)
+        ortFeeds[name] = ortTensor({ ...feeds[source]!, dims: shape.map((dim) => evaluateDim(dim, symbols)) });
+      for (const { name, shape } of vectorInputs)
         ortFeeds[name] = new OrtTensor(
           'int64',
           BigInt64Array.from(shape, (dim) => BigInt(evaluateDim(dim, symbols))),
           [shape.length],
         );
-      const results = await session.run(ortFeeds, fetch).catch((cause: unknown) => {
+      const fetches: Record<string, OrtTensor | null> = {};
+      for (const name of fetch) fetches[name] = into[name] === undefined ? null : ortTensor(into[name]);
+      const results = await session.run(ortFeeds, fetches).catch((cause: unknown) => {
         throw new GraphError('LATHE_GRAPH_RUNTIME', `onnxruntime could not run the graph: ${reason(cause)}`, { cause });
       });
       const values: Record<string, Value> = {};
       for (const name of fetch) {
+        if (into[name] !== undefined) {
+          values[name] = into[name];
+          continue;
+        }
         const { type, dims, data } = results[name]!;
         values[name] = { dataType: type as DataType, dims, data: data as TensorData };
       }

@@ -43,3 +43,4 @@ export { dequantise } from './weights/dequantise.ts';
 export type { GgmlType } from './weights/ggml-types.ts';
 export { type GgufFile, type GgufTensor, type GgufValue, openGguf } from './weights/gguf.ts';
 export { GgufError } from './weights/gguf-error.ts';
+export type { ModelCache } from './worker-protocol.ts';

@@ -1,4 +1,5 @@
-import { GraphBuilder, openSession } from '@lathe/graph';
+import { type Graph, GraphBuilder } from '@lathe/graph';
+import { type CacheOptions, cachedSession } from './cache/converted.ts';
 import { type Config, readConfig } from './config.ts';
 import { Evaluator, TOP_CANDIDATES } from './evaluator.ts';
 import { buildModel } from './model.ts';
@@ -6,7 +7,7 @@ import type { Precision } from './precision.ts';
 import { dequantise } from './weights/dequantise.ts';
 import { BLOCK_LAYOUT } from './weights/ggml-types.ts';
 import type { GgufFile } from './weights/gguf.ts';
-import { loadWeights } from './weights/load-weights.ts';
+import { loadWeights, residualBasis } from './weights/load-weights.ts';
 
 export interface EvaluatorSetup {
   readonly precision: Precision;
@@ -14,25 +15,43 @@ export interface EvaluatorSetup {
   readonly spinning: boolean;
   readonly contextSize: number;
   readonly profilePrefix?: string;
+  /** Where the converted model is kept between processes; nowhere by default. */
+  readonly converted?: CacheOptions | null;
+}
+
+export interface LoadedEvaluator {
+  readonly config: Config;
+  readonly evaluator: Evaluator;
+  /** Equal keys: the same model, computed the same way. Null without a cache. */
+  readonly key: string | null;
+  /** Why the converted model could not be kept, in words; null where it was, or none was to be. */
+  readonly trouble: string | null;
 }
 
 /** Lays out a model file's weights and opens its graph. The file may be closed afterwards. */
-export async function loadEvaluator(
-  file: GgufFile,
-  setup: EvaluatorSetup,
-): Promise<{ config: Config; evaluator: Evaluator }> {
+export async function loadEvaluator(file: GgufFile, setup: EvaluatorSetup): Promise<LoadedEvaluator> {
   const config = readConfig(file);
-  const g = new GraphBuilder();
-  const { weights, toResidualBasis } = await loadWeights(g, file, config, setup.precision, setup.contextSize);
-  buildModel(g, config, weights, topCandidates(config));
-  const session = await openSession(g.build(), setup);
+  const { precision, contextSize } = setup;
+  const layOut = async (): Promise<Graph> => {
+    const g = new GraphBuilder();
+    buildModel(g, config, await loadWeights(g, file, config, precision, contextSize), topCandidates(config));
+    return g.build();
+  };
+  const { session, key, trouble } = await cachedSession(
+    file.path,
+    { precision, contextSize },
+    setup.converted ?? null,
+    layOut,
+    setup,
+  );
+  const toResidualBasis = residualBasis(config, precision);
   const lookUp = await embedding(file, config);
   const embed = (tokens: readonly number[]) => {
     const embedded = lookUp(tokens);
     toResidualBasis(embedded);
     return embedded;
   };
-  return { config, evaluator: new Evaluator(session, config, embed, minRows(config, setup)) };
+  return { config, evaluator: new Evaluator(session, config, embed, minRows(config, setup)), key, trouble };
 }
 
 function topCandidates({ vocabSize }: Config): number {

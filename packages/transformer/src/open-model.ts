@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type Config, readConfig } from './config.ts';
 import type { Timings } from './generate.ts';
@@ -7,7 +8,7 @@ import type { Precision } from './precision.ts';
 import type { GeneratedRow, RowRequest, TokenNews } from './row.ts';
 import { loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts';
 import { type GgufFile, openGguf } from './weights/gguf.ts';
-import type { TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
+import type { ModelCache, TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
 
 export interface OpenOptions {
   /** What suits the machine by default: see `defaultPrecision`. */
@@ -18,6 +19,10 @@ export interface OpenOptions {
   readonly spinning?: boolean;
   /** Most tokens of prompt and answer together; the model's own window, at most 8192, by default. */
   readonly contextSize?: number;
+  /** Keep the converted model and prompts that were read on disk. Nothing is kept by default. */
+  readonly cache?: ModelCache | null;
+  /** Memory for the keys and values of prompts that were read, so that they need not be read again; none by default. */
+  readonly promptMemoryBytes?: number;
 }
 
 /** What one row asks for; what is left out comes from the request. */
@@ -61,6 +66,8 @@ export interface Model {
   readonly contextSize: number;
   /** Milliseconds from start of the thread to a model that is ready. */
   readonly loadMs: number;
+  /** Why the converted model could not be kept on disk, in words; null where it was, or none was to be. */
+  readonly cacheTrouble: string | null;
   generate(request: GenerateRequest): Promise<Generation>;
   /** log p(tokens[i + 1] | tokens[0 … i]) in nats, one less than there are tokens. */
   score(tokens: readonly number[], options?: { signal?: AbortSignal }): Promise<Float32Array>;
@@ -87,20 +94,32 @@ export async function openModel(source: string | GgufFile, options: OpenOptions 
   const file = typeof source === 'string' ? await openGguf(source) : source;
   let config: Config;
   let tokenizer: Tokenizer;
+  let setup: WorkerSetup;
+  let thread: ModelThread;
   try {
     config = readConfig(file);
-    tokenizer = loadTokenizer(file);
+    setup = {
+      path: file.path,
+      precision: options.precision ?? null,
+      threads: options.threads ?? availableParallelism(),
+      spinning: options.spinning ?? false,
+      contextSize: Math.min(options.contextSize ?? MAX_DEFAULT_CONTEXT, config.blockSize),
+      cache: options.cache ?? null,
+      promptMemoryBytes: options.promptMemoryBytes ?? 0,
+    };
+    const starting = ModelThread.start(setup);
+    // The vocabulary is read here while the thread reads the weights.
+    const read = await Promise.allSettled([loadTokenizerSoon(file), starting]);
+    if (read[0].status === 'rejected') {
+      if (read[1].status === 'fulfilled') await read[1].value.close();
+      throw read[0].reason;
+    }
+    if (read[1].status === 'rejected') throw read[1].reason;
+    tokenizer = read[0].value;
+    thread = read[1].value;
   } finally {
     if (typeof source === 'string') await file.close();
   }
-  const setup: WorkerSetup = {
-    path: file.path,
-    precision: options.precision ?? null,
-    threads: options.threads ?? availableParallelism(),
-    spinning: options.spinning ?? false,
-    contextSize: Math.min(options.contextSize ?? MAX_DEFAULT_CONTEXT, config.blockSize),
-  };
-  const thread = await ModelThread.start(setup);
 
   const checkTokens = (tokens: readonly number[], most: number) => {
     if (tokens.length === 0 || tokens.length > most)
@@ -118,6 +137,7 @@ export async function openModel(source: string | GgufFile, options: OpenOptions 
     precision: thread.precision,
     contextSize: setup.contextSize,
     loadMs: thread.loadMs,
+    cacheTrouble: thread.trouble,
     async generate(request) {
       checkTokens(request.prompt, setup.contextSize - 1);
       const rows = rowRequests(request, setup.contextSize - request.prompt.length);
@@ -142,6 +162,12 @@ export async function openModel(source: string | GgufFile, options: OpenOptions 
     },
     close: () => thread.close(),
   };
+}
+
+/** Not before the thread has been started. */
+async function loadTokenizerSoon(file: GgufFile): Promise<Tokenizer> {
+  await setImmediate();
+  return loadTokenizer(file);
 }
 
 function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
@@ -195,6 +221,7 @@ interface Pending {
 class ModelThread {
   readonly loadMs: number;
   readonly precision: Precision;
+  readonly trouble: string | null;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
@@ -220,10 +247,11 @@ class ModelThread {
     return new ModelThread(worker, opened);
   }
 
-  constructor(worker: Worker, { loadMs, precision }: Opened) {
+  constructor(worker: Worker, { loadMs, precision, trouble }: Opened) {
     this.#worker = worker;
     this.loadMs = loadMs;
     this.precision = precision;
+    this.trouble = trouble;
     worker.on('message', (reply: WorkerReply) => this.#receive(reply));
     let failure: Error | null = null;
     worker.on('error', (cause) => {

@@ -1,5 +1,15 @@
 import type { Timings } from './generate.ts';
 import type { Precision } from './precision.ts';
+
+/** What is kept on disk between processes. */
+export interface ModelCache {
+  readonly folder: string;
+  /** Most bytes of converted models. */
+  readonly convertedBytes: number;
+  /** Most bytes of prompts' keys and values, from which the prompts can be told; 0 keeps none. */
+  readonly prefixBytes: number;
+}
+
 import type { GeneratedRow, RowRequest, TokenNews } from './row.ts';
 
 /** What the model's thread is started with. */
@@ -10,6 +20,8 @@ export interface WorkerSetup {
   readonly threads: number;
   readonly spinning: boolean;
   readonly contextSize: number;
+  readonly cache: ModelCache | null;
+  readonly promptMemoryBytes: number;
 }
 
 export type WorkerRequest =
@@ -30,7 +42,7 @@ export type WorkerRequest =
   | { readonly type: 'close'; readonly id: number };
 
 export type WorkerReply =
-  | { readonly type: 'opened'; readonly loadMs: number; readonly precision: Precision }
+  | { readonly type: 'opened'; readonly loadMs: number; readonly precision: Precision; readonly trouble: string | null }
   | { readonly type: 'news'; readonly id: number; readonly news: readonly TokenNews[] }
   | {
       readonly type: 'generated';

@@ -2,7 +2,9 @@
  * The thread a model lives in: weights, graph, keys and values stay here; tokens and news go out. Requests are served one
  * after the other.
  */
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
+import { PrefixCache } from './cache/prefix-cache.ts';
 import { readConfig } from './config.ts';
 import type { NextToken, Prefix } from './evaluator.ts';
 import { generate } from './generate.ts';
@@ -50,19 +52,30 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
   };
 
   const precision = setup.precision ?? (await defaultPrecision());
-  const { evaluator } = await loadEvaluator(file, { ...setup, precision });
+  const { cache } = setup;
+  const converted = cache && { folder: join(cache.folder, 'converted'), maxBytes: cache.convertedBytes };
+  const { config, evaluator, key, trouble } = await loadEvaluator(file, { ...setup, precision, converted });
   await file.close();
-  post({ type: 'opened', loadMs: performance.now() - started, precision });
+  const prefixes = new PrefixCache(config, {
+    blockTokens: CHUNK_TOKENS,
+    memoryBytes: setup.promptMemoryBytes,
+    disk:
+      cache && key !== null && cache.prefixBytes > 0
+        ? { folder: join(cache.folder, 'prefixes'), maxBytes: cache.prefixBytes, modelKey: key }
+        : null,
+  });
+  post({ type: 'opened', loadMs: performance.now() - started, precision, trouble });
 
   /** Reads the prompt in blocks; the logits after its last token once for each distinct inverse temperature. */
   const read = async (tokens: readonly number[], inverse: readonly number[], isCancelled: () => boolean) => {
-    let prefix: Prefix = evaluator.emptyPrefix();
+    let prefix: Prefix = (await prefixes.find(tokens)) ?? evaluator.emptyPrefix();
+    const known = prefix.length;
     let last: NextToken[] = [];
-    for (let start = 0; start < tokens.length && !isCancelled(); start += CHUNK_TOKENS) {
+    for (let start = known; start < tokens.length && !isCancelled(); start += CHUNK_TOKENS) {
       const chunk = tokens.slice(start, start + CHUNK_TOKENS);
       ({ prefix, last } = await evaluator.extend(prefix, chunk, start + CHUNK_TOKENS >= tokens.length ? inverse : [1]));
     }
-    return { prefix, last };
+    return { prefix, last, known };
   };
 
   return async (request) => {
@@ -94,7 +107,7 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
 
     const inverse = [...new Set(request.rows.map(inverseTemperature))];
     const readStarted = performance.now();
-    const { prefix, last } = await read(request.prompt, inverse, isCancelled);
+    const { prefix, last, known } = await read(request.prompt, inverse, isCancelled);
     const decodeStarted = performance.now();
     const { rows, steps, rowSteps } = await generate(
       evaluator,
@@ -110,7 +123,7 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
       id,
       rows,
       timings: {
-        promptTokensRead: prefix.length,
+        promptTokensRead: prefix.length - known,
         prefillMs: decodeStarted - readStarted,
         decodeMs,
         steps,
@@ -118,6 +131,8 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
         tokensPerSecond: decodeMs > 0 ? (1000 * chosen) / decodeMs : 0,
       },
     });
+    // Behind the answer: nobody waits for it but the next request.
+    await prefixes.keep(request.prompt, prefix);
   };
 }
 

@@ -9,10 +9,11 @@ import { exactLinear, f32Linear, type Linear, type Projector } from './linear.ts
 import { type DenseMatrix, int8Constants, int8Linear } from './linear-int8.ts';
 import { powerOfTwoIn, rotate, rotateBlocks } from './rotation.ts';
 
-export interface LoadedWeights {
-  readonly weights: Weights;
-  /** Turns looked-up embeddings [tokens, C] into the basis the matrices expect, in place. */
-  toResidualBasis(embedded: Float32Array): void;
+/** Turns looked-up embeddings [tokens, C] in place into the basis that `loadWeights` gives the matrices. */
+export function residualBasis({ nEmbd }: Config, precision: Precision): (embedded: Float32Array) => void {
+  return (embedded) => {
+    if (precision === 'int8') rotate(embedded, embedded.length / nEmbd, nEmbd, 1);
+  };
 }
 
 /**
@@ -25,7 +26,7 @@ export async function loadWeights(
   config: Config,
   precision: Precision,
   maxPosition: number,
-): Promise<LoadedWeights> {
+): Promise<Weights> {
   const { nLayer, nEmbd, headSize, tiedOutput } = config;
   const linears = new Map<string, Linear>();
   const eight = precision === 'int8' ? int8Constants(g) : null;
@@ -75,19 +76,14 @@ export async function loadWeights(
   const factors = file.tensors.has('rope_freqs.weight') ? await vector(file, 'rope_freqs.weight', headSize / 2) : null;
   const { cos, sin } = rotaryTables(config, maxPosition, factors);
   return {
-    weights: {
-      project: (x, names) => {
-        // One preparation of x (its rows quantised, its blocks summed) serves every matrix it is multiplied with.
-        const prepared: Projector = { x, shared: new Map() };
-        return names.map((name) => linears.get(name)!(prepared));
-      },
-      gain: (name) => gainTensors.get(name)!,
-      cos: g.constant('rotary_cos', 'float32', [maxPosition, headSize / 2], cos),
-      sin: g.constant('rotary_sin', 'float32', [maxPosition, headSize / 2], sin),
+    project: (x, names) => {
+      // One preparation of x (its rows quantised, its blocks summed) serves every matrix it is multiplied with.
+      const prepared: Projector = { x, shared: new Map() };
+      return names.map((name) => linears.get(name)!(prepared));
     },
-    toResidualBasis: (embedded) => {
-      if (eight !== null) rotate(embedded, embedded.length / nEmbd, nEmbd, 1);
-    },
+    gain: (name) => gainTensors.get(name)!,
+    cos: g.constant('rotary_cos', 'float32', [maxPosition, headSize / 2], cos),
+    sin: g.constant('rotary_sin', 'float32', [maxPosition, headSize / 2], sin),
   };
 }
 

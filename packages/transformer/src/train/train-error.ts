@@ -4,6 +4,7 @@ export class TrainError extends Error {
     | 'LATHE_TRAIN_CONFIG'
     | 'LATHE_TRAIN_DATA'
     | 'LATHE_TRAIN_CHECKPOINT'
+    | 'LATHE_TRAIN_ADAPTER'
     | 'LATHE_TRAIN_DIVERGED'
     | 'LATHE_TRAIN_MEMORY';
   readonly remedy: string | null;

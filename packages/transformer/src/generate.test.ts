@@ -143,6 +143,52 @@ describe('the end of a row', () => {
   });
 });
 
+describe('rows drawn together', () => {
+  it.each(['f32', 'exact', 'int8'] as const)(
+    'all differ, and are the first of the same order however many are asked for, in %s',
+    async (precision) => {
+      const other = await openModel(path, { precision, threads: 2 });
+      const request = { ...REQUEST, distinct: 1, temperature: 1, maxTokens: 12 };
+      const ten = await other.generate({ ...request, n: 10 });
+      expect(new Set(ten.rows.map(({ text }) => text)).size).toBe(10);
+      expect(ten.duplicates).toBe(0);
+      const four = await other.generate({ ...request, rows: [{ index: 3 }, { index: 1 }] });
+      expect(four.rows.map(({ index, tokens }) => ({ index, tokens }))).toEqual(
+        [3, 1].map((index) => ({ index, tokens: ten.rows[index]!.tokens })),
+      );
+      for (const { draw, logProbabilities } of ten.rows)
+        expect(draw!.logProbability).toBeCloseTo(
+          logProbabilities.reduce((a, b) => a + b),
+          3,
+        );
+      await other.close();
+    },
+  );
+
+  it('tell their tokens when they are final, and before that how far they are', async () => {
+    const texts = new Map<number, string>();
+    const progress: number[] = [];
+    const { rows } = await model.generate({
+      ...REQUEST,
+      distinct: 1,
+      n: 4,
+      onToken: ({ index, text }) => texts.set(index, (texts.get(index) ?? '') + text),
+      onProgress: (tokens) => progress.push(tokens),
+    });
+    expect(rows.map(({ text }) => text)).toEqual([0, 1, 2, 3].map((index) => texts.get(index)));
+    expect(progress).toEqual(Array.from(progress, (_, i) => i + 1));
+    expect(progress.at(-1)).toBe(24);
+  });
+
+  it('repeat a text where the dial says so, and the duplicates are counted', async () => {
+    const request = { ...REQUEST, temperature: 0.05, maxTokens: 2, n: 10 };
+    const { rows, duplicates } = await model.generate({ ...request, distinct: 0.05 });
+    expect(duplicates).toBe(10 - new Set(rows.map(({ text }) => text)).size);
+    expect(duplicates).toBeGreaterThan(0);
+    expect((await model.generate({ ...request, distinct: 1 })).duplicates).toBe(0);
+  });
+});
+
 describe('the batch', () => {
   it('becomes smaller as rows end', async () => {
     const file = await openGguf(path);
@@ -193,6 +239,13 @@ describe('a request', () => {
     ['a token that is not in the vocabulary', { prompt: [99_999] }, 'LATHE_MODEL_REQUEST'],
     ['a negative temperature', { temperature: -1 }, 'LATHE_MODEL_REQUEST'],
     ['a top-p of 0', { topP: 0 }, 'LATHE_MODEL_REQUEST'],
+    [
+      'rows of two temperatures that are drawn together',
+      { distinct: 1, rows: [{ index: 0 }, { index: 1, temperature: 1 }] },
+      'LATHE_MODEL_REQUEST',
+    ],
+    ['temperature 0 and rows that are to differ', { distinct: 1, temperature: 0 }, 'LATHE_MODEL_REQUEST'],
+    ['a dial beyond 1', { distinct: 1.5 }, 'LATHE_MODEL_REQUEST'],
     ['one index twice', { rows: [{ index: 1 }, { index: 1 }] }, 'LATHE_MODEL_REQUEST'],
   ])('with %s is refused', async (_, wrong, code) => {
     await expect(model.generate({ ...REQUEST, ...wrong })).rejects.toMatchObject({ code });

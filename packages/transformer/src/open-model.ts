@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import type { Device } from '@lathe/graph';
 import { type Config, readConfig } from './config.ts';
 import type { Timings } from './generate.ts';
 import { ModelError } from './model-error.ts';
@@ -11,6 +12,8 @@ import { type GgufFile, openGguf } from './weights/gguf.ts';
 import type { ModelCache, TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
 
 export interface OpenOptions {
+  /** `cpu` by default. On `webgpu` the precision is `exact` unless told, and nothing is kept on disk. */
+  readonly device?: Device | undefined;
   /** What suits the machine by default: see `defaultPrecision`. */
   readonly precision?: Precision;
   /** Threads of the model, its own included; all cores by default. */
@@ -46,14 +49,25 @@ export interface GenerateRequest extends Omit<RowOptions, 'index'> {
   readonly n?: number;
   /** Rows one by one, instead of `n`. Indices are unique. */
   readonly rows?: readonly RowOptions[];
+  /**
+   * 0 (default): rows are independent. Above it they are drawn together, and every draw of a text takes this share of its
+   * probability away: 1 is without replacement, no two rows have the same text. Row i is the i-th draw, whatever other
+   * rows are asked for; all rows have one seed and one sampling, of a temperature above 0, and topP is 1 unless told.
+   * There may be fewer rows than asked for: the distribution holds no more different texts.
+   */
+  readonly distinct?: number;
   readonly signal?: AbortSignal;
   /** Called as tokens come, rows mixed. */
   readonly onToken?: (news: TokenNews) => void;
+  /** Where rows are drawn together a row's tokens come all at once when it is final; this tells how far the rows are. */
+  readonly onProgress?: (tokens: number) => void;
 }
 
 export interface Generation {
   /** In the order asked for. A row cut short by the signal is `cancelled` and keeps what it has. */
   readonly rows: readonly GeneratedRow[];
+  /** Rows whose text an earlier row has. */
+  readonly duplicates: number;
   readonly promptTokens: number;
   readonly timings: Timings;
 }
@@ -100,6 +114,7 @@ export async function openModel(source: string | GgufFile, options: OpenOptions 
     config = readConfig(file);
     setup = {
       path: file.path,
+      device: options.device ?? 'cpu',
       precision: options.precision ?? null,
       threads: options.threads ?? availableParallelism(),
       spinning: options.spinning ?? false,
@@ -141,13 +156,18 @@ export async function openModel(source: string | GgufFile, options: OpenOptions 
     async generate(request) {
       checkTokens(request.prompt, setup.contextSize - 1);
       const rows = rowRequests(request, setup.contextSize - request.prompt.length);
+      const distinct = request.distinct ?? 0;
       const reply = await thread.ask(
-        (id, cancelled) => ({ type: 'generate', id, prompt: request.prompt, rows, cancelled }),
+        (id, cancelled) => ({ type: 'generate', id, prompt: request.prompt, rows, distinct, cancelled }),
         request.signal,
-        (news) => news.forEach((one) => void request.onToken?.(one)),
+        (news) => {
+          if (news.type === 'progress') request.onProgress?.(news.tokens);
+          else for (const one of news.news) request.onToken?.(one);
+        },
       );
       if (reply.type !== 'generated') throw new Error(`internal: expected generated, got ${reply.type}`);
-      return { rows: reply.rows, promptTokens: request.prompt.length, timings: reply.timings };
+      const duplicates = reply.rows.length - new Set(reply.rows.map(({ text }) => text)).size;
+      return { rows: reply.rows, duplicates, promptTokens: request.prompt.length, timings: reply.timings };
     },
     async score(tokens, { signal } = {}) {
       checkTokens(tokens, setup.contextSize);
@@ -177,9 +197,12 @@ function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
   };
   if (asked.length === 0) fail('rows', 'at least one', 'none');
   if (new Set(asked.map(({ index }) => index)).size !== asked.length) fail('rows', 'unique indices', 'one twice');
-  return asked.map((row) => {
+  const distinct = request.distinct ?? 0;
+  if (!(distinct >= 0 && distinct <= 1)) fail('distinct', '0 to 1', distinct);
+  const requests = asked.map((row) => {
     const { index, seed, temperature, topP, topK, maxTokens, stop, ignoreEnd } = {
       ...DEFAULTS,
+      ...(distinct > 0 ? { topP: 1 } : {}),
       ...defined(request),
       ...defined(row),
       index: row.index,
@@ -201,6 +224,12 @@ function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
       ignoreEnd,
     };
   });
+  if (distinct > 0) {
+    const kinds = new Set(requests.map(({ index: _, ...rest }) => JSON.stringify(rest)));
+    if (kinds.size > 1) fail('rows drawn together', 'the same seed and sampling for all', `${kinds.size} kinds`);
+    if (requests[0]!.temperature === 0) fail('temperature of rows drawn together', 'above 0', 0);
+  }
+  return requests;
 }
 
 function defined<T extends object>(options: T): Partial<T> {
@@ -208,12 +237,13 @@ function defined<T extends object>(options: T): Partial<T> {
 }
 
 type Opened = Extract<WorkerReply, { type: 'opened' }>;
-type Answer = Exclude<WorkerReply, { type: 'opened' | 'news' | 'failed' }>;
+type News = Extract<WorkerReply, { type: 'news' | 'progress' }>;
+type Answer = Exclude<WorkerReply, { type: 'opened' | 'news' | 'progress' | 'failed' }>;
 
 interface Pending {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
-  readonly onNews: (news: readonly TokenNews[]) => void;
+  readonly onNews: (news: News) => void;
   readonly cancel: () => void;
 }
 
@@ -310,8 +340,8 @@ class ModelThread {
     if (reply.type === 'opened' || (reply.type === 'failed' && reply.id === null)) return;
     const pending = this.#pending.get(reply.id!);
     if (pending === undefined) return;
-    if (reply.type === 'news') {
-      pending.onNews(reply.news);
+    if (reply.type === 'news' || reply.type === 'progress') {
+      pending.onNews(reply);
       return;
     }
     this.#pending.delete(reply.id!);

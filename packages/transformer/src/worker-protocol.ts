@@ -1,3 +1,4 @@
+import type { Device } from '@lathe/graph';
 import type { Timings } from './generate.ts';
 import type { Precision } from './precision.ts';
 
@@ -15,6 +16,7 @@ import type { GeneratedRow, RowRequest, TokenNews } from './row.ts';
 /** What the model's thread is started with. */
 export interface WorkerSetup {
   readonly path: string;
+  readonly device: Device;
   /** Null: what suits the machine. */
   readonly precision: Precision | null;
   readonly threads: number;
@@ -30,6 +32,8 @@ export type WorkerRequest =
       readonly id: number;
       readonly prompt: readonly number[];
       readonly rows: readonly RowRequest[];
+      /** 0: rows do not know of each other; above it they are drawn together (distinct.ts). */
+      readonly distinct: number;
       /** One Int32; not 0: cancelled. Shared, so that it is seen between two runs of the graph. */
       readonly cancelled: SharedArrayBuffer;
     }
@@ -44,6 +48,7 @@ export type WorkerRequest =
 export type WorkerReply =
   | { readonly type: 'opened'; readonly loadMs: number; readonly precision: Precision; readonly trouble: string | null }
   | { readonly type: 'news'; readonly id: number; readonly news: readonly TokenNews[] }
+  | { readonly type: 'progress'; readonly id: number; readonly tokens: number }
   | {
       readonly type: 'generated';
       readonly id: number;

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PrefixCache } from './cache/prefix-cache.ts';
 import { readConfig } from './config.ts';
+import { generateDistinct } from './distinct.ts';
 import type { NextToken, Prefix } from './evaluator.ts';
-import { generate } from './generate.ts';
+import { generate, type Steering } from './generate.ts';
 import { loadEvaluator } from './load-evaluator.ts';
 import { defaultPrecision } from './precision.ts';
 import { inverseTemperature, type Vocabulary } from './row.ts';
@@ -51,8 +52,8 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
     isEnd: (token) => ends.has(token),
   };
 
-  const precision = setup.precision ?? (await defaultPrecision());
-  const { cache } = setup;
+  const precision = setup.precision ?? (setup.device === 'webgpu' ? 'exact' : await defaultPrecision());
+  const cache = setup.device === 'cpu' ? setup.cache : null;
   const converted = cache && { folder: join(cache.folder, 'converted'), maxBytes: cache.convertedBytes };
   const { config, evaluator, key, trouble } = await loadEvaluator(file, { ...setup, precision, converted });
   await file.close();
@@ -109,13 +110,17 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
     const readStarted = performance.now();
     const { prefix, last, known } = await read(request.prompt, inverse, isCancelled);
     const decodeStarted = performance.now();
-    const { rows, steps, rowSteps } = await generate(
-      evaluator,
-      vocabulary,
-      { prefix, last: new Map(inverse.map((value, i) => [value, last[i]!])) },
-      request.rows,
-      { isCancelled, onStep: (news) => post({ type: 'news', id, news }) },
-    );
+    const readPrompt = { prefix, last: new Map(inverse.map((value, i) => [value, last[i]!])) };
+    const steering: Steering = { isCancelled, onStep: (news) => post({ type: 'news', id, news }) };
+    const { distinct } = request;
+    const { rows, steps, rowSteps } =
+      distinct === 0
+        ? await generate(evaluator, vocabulary, readPrompt, request.rows, steering)
+        : await generateDistinct(evaluator, vocabulary, readPrompt, request.rows, {
+            ...steering,
+            distinct,
+            onProgress: (tokens) => post({ type: 'progress', id, tokens }),
+          });
     const decodeMs = performance.now() - decodeStarted;
     const chosen = rows.reduce((sum, row) => sum + row.logProbabilities.length, 0);
     post({

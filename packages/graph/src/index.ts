@@ -4,6 +4,7 @@ export { addDims, type Dim, multiplyDims, type Shape, type SymbolicDim, shapeTex
 export { GraphError } from './graph-error.ts';
 export type { Op, OpKind, OpOf } from './op.ts';
 export {
+  type Device,
   openSavedSession,
   openSession,
   type Session,

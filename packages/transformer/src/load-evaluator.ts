@@ -1,4 +1,4 @@
-import { type Graph, GraphBuilder } from '@lathe/graph';
+import { type Device, type Graph, GraphBuilder } from '@lathe/graph';
 import { type CacheOptions, cachedSession } from './cache/converted.ts';
 import { type Config, readConfig } from './config.ts';
 import { Evaluator, TOP_CANDIDATES } from './evaluator.ts';
@@ -10,6 +10,8 @@ import type { GgufFile } from './weights/gguf.ts';
 import { loadWeights, residualBasis } from './weights/load-weights.ts';
 
 export interface EvaluatorSetup {
+  /** `cpu` by default. */
+  readonly device?: Device;
   readonly precision: Precision;
   readonly threads: number;
   readonly spinning: boolean;
@@ -34,7 +36,12 @@ export async function loadEvaluator(file: GgufFile, setup: EvaluatorSetup): Prom
   const { precision, contextSize } = setup;
   const layOut = async (): Promise<Graph> => {
     const g = new GraphBuilder();
-    buildModel(g, config, await loadWeights(g, file, config, precision, contextSize), topCandidates(config));
+    buildModel(
+      g,
+      config,
+      await loadWeights(g, file, config, precision, contextSize, setup.device === 'webgpu'),
+      topCandidates(config),
+    );
     return g.build();
   };
   const { session, key, trouble } = await cachedSession(

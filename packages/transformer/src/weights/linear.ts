@@ -42,14 +42,14 @@ export function f32Linear(g: GraphBuilder, { name, type, bytes, outputs, inputs,
 
 /**
  * W in its own blocks: MatMulNBits(x) + blockSums(x) · minimaᵀ, where blockSums(x)[m, b] sums x[m, ·] over block b.
- * Matrices that are not stored in 4-bit blocks are f32.
+ * Matrices that are not stored in blocks are f32, those in 8-bit blocks unless `packs8Bits`.
  */
-export function exactLinear(g: GraphBuilder, matrix: StoredMatrix): Linear {
+export function exactLinear(g: GraphBuilder, matrix: StoredMatrix, packs8Bits: boolean): Linear {
   const { name, type, bytes, outputs, inputs, bias } = matrix;
   if (!isBlockType(type)) return f32Linear(g, matrix);
   const blocks = repack(type as BlockType, bytes, outputs, inputs);
   // With f32 activations the CPU kernel multiplies 4-bit blocks directly, but unpacks 8-bit ones whole at every call.
-  if (blocks.bits === 8) return f32Linear(g, matrix);
+  if (blocks.bits === 8 && !packs8Bits) return f32Linear(g, matrix);
   const { bits, blockSize, packed, scales, minima } = blocks;
   const perRow = inputs / blockSize;
   const zeros = packedZeroPoints(blocks);

@@ -17,7 +17,8 @@ export function residualBasis({ nEmbd }: Config, precision: Precision): (embedde
 }
 
 /**
- * Reads every matrix the config calls for and lays it out for `precision`. Throws `ModelError` where a tensor is missing
+ * Reads every matrix the config calls for and lays it out for `precision`; `packs8Bits`: in `exact`, blocks of 8 bits stay
+ * as they are, which pays where the kernels multiply them directly. Throws `ModelError` where a tensor is missing
  * or has another shape than the config says.
  */
 export async function loadWeights(
@@ -26,6 +27,7 @@ export async function loadWeights(
   config: Config,
   precision: Precision,
   maxPosition: number,
+  packs8Bits = false,
 ): Promise<Weights> {
   const { nLayer, nEmbd, headSize, tiedOutput } = config;
   const linears = new Map<string, Linear>();
@@ -44,7 +46,7 @@ export async function loadWeights(
     } else {
       const bias = biasValues && g.constant(biasName, 'float32', [outputs], biasValues);
       const stored = { name, type: tensor.type, bytes, outputs, inputs, bias };
-      linears.set(name, precision === 'f32' ? f32Linear(g, stored) : exactLinear(g, stored));
+      linears.set(name, precision === 'f32' ? f32Linear(g, stored) : exactLinear(g, stored, packs8Bits));
     }
   };
 

@@ -82,6 +82,12 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       new Option('--temperature <t>', "how freely to sample (default: the model's own)").argParser(decimal(0, 5)),
     )
     .addOption(
+      new Option(
+        '--distinct [d]',
+        'draw candidates of local models so that they differ: 0 independent (default) to 1 without replacement (where d is left out)',
+      ).argParser(decimal(0, 1)),
+    )
+    .addOption(
       new Option('--seed <s>', 'the same seed makes the same candidates (default: a new one)').argParser(
         wholeNumber(0, 2 ** 31 - 1),
       ),
@@ -216,25 +222,63 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
   program.commandsGroup("A model of one's own code:");
   program
     .command('train')
-    .summary('train a transformer from scratch on your own code')
+    .summary('train a transformer on your own code, from scratch or as adapters on open weights')
     .description(
-      'Train a transformer from scratch on the files of repositories and folders. Generated, vendored, duplicate and\n' +
-        'secret-bearing files are left out; the latest tenth is kept for validation. Stopped at any moment, the same\n' +
-        'command goes on from the last save.',
+      'Train a transformer on the files of repositories and folders: from scratch, or with --from and --lora as\n' +
+        'adapters on open weights. Generated, vendored, duplicate and secret-bearing files are left out; the latest\n' +
+        'tenth is kept for validation. Stopped at any moment, the same command goes on from the last save.',
     )
     .argument('<path...>', 'repositories, folders or files to learn from')
     .requiredOption('--out <dir>', 'folder for checkpoints, tokenizer, model and loss curves')
-    .addOption(new Option('--preset <name>', 'the block').choices(['llama', 'vaswani-2017']).default('llama'))
-    .addOption(new Option('--layers <count>', 'blocks').argParser(wholeNumber(1, 256)).default(4))
-    .addOption(new Option('--heads <count>', 'attention heads').argParser(wholeNumber(1, 256)).default(4))
-    .addOption(new Option('--width <size>', 'embedding size').argParser(wholeNumber(2, 16_384)).default(128))
-    .addOption(new Option('--block <tokens>', 'tokens seen at once').argParser(wholeNumber(2, 8192)).default(128))
+    .option('--from <model>', 'the base to adapt: a name of the catalogue or a .gguf file')
+    .option('--lora', 'train adapters on the base (needs --from)')
     .addOption(
-      new Option('--vocab <tokens>', 'size of the vocabulary').argParser(wholeNumber(257, 200_000)).default(2048),
+      new Option('--rank <count>', 'with --lora: columns of an adapter (default: 8)').argParser(wholeNumber(1, 1024)),
     )
-    .addOption(new Option('--batch <count>', 'sequences a step').argParser(wholeNumber(1, 4096)).default(16))
-    .addOption(new Option('--iterations <count>', 'steps').argParser(wholeNumber(1, 10_000_000)).default(2000))
-    .addOption(new Option('--rate <lr>', 'highest learning rate').argParser(decimal(1e-9, 10)).default(1e-3))
+    .addOption(
+      new Option('--alpha <number>', 'with --lora: an adapter counts alpha / rank (default: twice the rank)').argParser(
+        decimal(1e-6, 65_536),
+      ),
+    )
+    .addOption(
+      new Option('--modules <names...>', 'with --lora: matrices that get an adapter (default: all)').choices([
+        'q_proj',
+        'k_proj',
+        'v_proj',
+        'o_proj',
+        'gate_proj',
+        'up_proj',
+        'down_proj',
+      ]),
+    )
+    .addOption(
+      new Option('--store <type>', 'with --lora: how merged matrices are stored (default: f16)').choices([
+        'f32',
+        'f16',
+        'q8_0',
+      ]),
+    )
+    .addOption(new Option('--preset <name>', 'the block (default: llama)').choices(['llama', 'vaswani-2017']))
+    .addOption(new Option('--layers <count>', 'blocks (default: 4)').argParser(wholeNumber(1, 256)))
+    .addOption(new Option('--heads <count>', 'attention heads (default: 4)').argParser(wholeNumber(1, 256)))
+    .addOption(new Option('--width <size>', 'embedding size (default: 128)').argParser(wholeNumber(2, 16_384)))
+    .addOption(
+      new Option('--block <tokens>', 'tokens seen at once (default: 128; with --lora 256)').argParser(
+        wholeNumber(2, 8192),
+      ),
+    )
+    .addOption(
+      new Option('--vocab <tokens>', 'size of the vocabulary (default: 2048)').argParser(wholeNumber(257, 200_000)),
+    )
+    .addOption(
+      new Option('--batch <count>', 'sequences a step (default: 16; with --lora 2)').argParser(wholeNumber(1, 4096)),
+    )
+    .addOption(
+      new Option('--iterations <count>', 'steps (default: 2000; with --lora 200)').argParser(
+        wholeNumber(1, 10_000_000),
+      ),
+    )
+    .addOption(new Option('--rate <lr>', 'highest learning rate (default: 0.001)').argParser(decimal(1e-9, 10)))
     .addOption(new Option('--dropout <share>', 'share of activations dropped').argParser(decimal(0, 0.99)).default(0))
     .addOption(
       new Option('--patience <count>', 'stop after so many validations without gain; 0: never')

@@ -1,5 +1,5 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { type FileScore, scoreFile, scorePage } from '@lathe/house';
 import { resolveModel } from '@lathe/makers';
 import { LatheError } from '@lathe/protocol';
@@ -50,13 +50,11 @@ export async function score(paths: readonly string[], flags: ScoreFlags, termina
   }
 }
 
-/** A catalogue name, a .gguf file, or a folder that `lathe train` has written. */
-async function modelPath(name: string, { cwd, env }: Terminal): Promise<string> {
+/** A catalogue name, a .gguf file, or a folder that `lathe train` has written; `local:` before it changes nothing. */
+async function modelPath(model: string, { cwd, env }: Terminal): Promise<string> {
+  const name = model.replace(/^local:/, '');
   const path = resolve(cwd, name);
-  const state = await stat(path).catch(() => null);
-  if (state?.isDirectory()) return join(path, 'model.gguf');
-  if (state?.isFile()) return path;
-  return resolveModel(name, { env });
+  return resolveModel((await stat(path).catch(() => null)) === null ? name : path, { env });
 }
 
 /** Shades from quiet to loud, one a quarter of the hottest line's bits. */

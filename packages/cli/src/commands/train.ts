@@ -2,8 +2,21 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CURATE_DEFAULTS, curate, type DataCard, FILTERS, lossPage } from '@lathe/house';
+import { resolveModel } from '@lathe/makers';
 import { LatheError } from '@lathe/protocol';
-import { type FinishedRun, type Preset, type RunEvent, runTraining, swiGluWidth } from '@lathe/transformer';
+import {
+  ALL_MODULES,
+  type FinishedRun,
+  LORA_DEFAULTS,
+  type LoraModule,
+  type LoraRunOptions,
+  type Preset,
+  type RunEvent,
+  runLora,
+  runTraining,
+  swiGluWidth,
+  type WritableType,
+} from '@lathe/transformer';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { formatCount, formatDuration, plural } from '../format.ts';
 import { watchInterrupt } from '../make/interrupt.ts';
@@ -13,15 +26,22 @@ import { type Terminal, writeJson } from '../terminal.ts';
 
 export interface TrainFlags {
   readonly out: string;
-  readonly preset: Preset;
-  readonly layers: number;
-  readonly heads: number;
-  readonly width: number;
-  readonly block: number;
-  readonly vocab: number;
-  readonly batch: number;
-  readonly iterations: number;
-  readonly rate: number;
+  /** Catalogue name or path of the base, with or without `local:` before it. */
+  readonly from?: string;
+  readonly lora?: boolean;
+  readonly rank?: number;
+  readonly alpha?: number;
+  readonly modules?: readonly LoraModule[];
+  readonly store?: string;
+  readonly preset?: Preset;
+  readonly layers?: number;
+  readonly heads?: number;
+  readonly width?: number;
+  readonly block?: number;
+  readonly vocab?: number;
+  readonly batch?: number;
+  readonly iterations?: number;
+  readonly rate?: number;
   readonly dropout: number;
   readonly patience: number;
   readonly seed: number;
@@ -32,7 +52,13 @@ export interface TrainFlags {
 
 const VALIDATIONS = 20;
 
+/** What is taken where the command line does not say. */
+const SCRATCH_RUN = { block: 128, batch: 16, iterations: 2000, rate: 1e-3 };
+const LORA_RUN = { block: 256, batch: 2, iterations: 200, rate: 1e-3 };
+const SCRATCH_SIZES = { preset: 'llama' as Preset, layers: 4, heads: 4, width: 128, vocab: 2048 };
+
 export async function train(paths: readonly string[], flags: TrainFlags, terminal: Terminal): Promise<ExitStatus> {
+  refuseMixed(flags);
   const directory = resolve(terminal.cwd, flags.out);
   const display = await openDisplay(terminal.err);
   const interrupt = watchInterrupt(() => display.note('stopping after this step; what is learned is saved'));
@@ -55,58 +81,103 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
           remedy: 'Name more folders or repositories: a tenth of the files, the latest, is kept for validation.',
         },
       );
+    const iterations = flags.iterations ?? (flags.lora ? LORA_RUN : SCRATCH_RUN).iterations;
     const watch = new ProgressWatch(
-      flags.iterations,
+      iterations,
       (text) => display.doing(text),
       (text) => display.note(text),
     );
-    const run = await runTraining(
-      { train: training.map(({ text }) => text), validation: validation.map(({ text }) => text) },
-      {
-        config: {
-          preset: flags.preset,
-          nLayer: flags.layers,
-          nHead: flags.heads,
-          nKvHead: flags.heads,
-          nEmbd: flags.width,
-          nFeedForward: flags.preset === 'llama' ? swiGluWidth(flags.width) : 4 * flags.width,
-          blockSize: flags.block,
-          dropout: flags.dropout,
-          labelSmoothing: flags.preset === 'llama' ? 0 : 0.1,
-        },
-        vocabSize: flags.vocab,
-        batchSize: flags.batch,
-        accumulation: 1,
-        optimiser: { kind: 'adamw', beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 },
-        schedule: {
-          kind: 'cosine',
-          peak: flags.rate,
-          floor: flags.rate / 10,
-          warmup: Math.min(100, Math.ceil(flags.iterations / 10)),
-          iterations: flags.iterations,
-        },
-        clip: 1,
-        seed: flags.seed,
-        threads: flags.threads ?? availableParallelism(),
-        iterations: flags.iterations,
-        validateEvery: Math.max(1, Math.round(flags.iterations / VALIDATIONS)),
-        validationBatches: 20,
-        patience: flags.patience,
-        directory,
-        signal: interrupt.signal,
-        onEvent: (event) => watch.on(event),
-      },
-    );
+    const corpus = { train: training.map(({ text }) => text), validation: validation.map(({ text }) => text) };
+    const loop = { directory, signal: interrupt.signal, onEvent: (event: RunEvent) => watch.on(event) };
+    const run = await (flags.lora
+      ? runLora(corpus, { ...(await loraOptions(flags, terminal)), ...loop })
+      : runTraining(corpus, { ...scratchOptions(flags), ...loop }));
     await writeFile(join(directory, 'data-card.json'), `${JSON.stringify(card, null, 2)}\n`);
     await writeFile(join(directory, 'loss.html'), lossPage({ title: `Training of ${plainLine(flags.out)}`, ...run }));
     display.close();
     if (flags.json === true) writeJson(terminal.out, { schemaVersion: 1, directory, ...run, card });
-    else terminal.out.write(`${endInWords(run, flags, terminal).join('\n')}\n`);
+    else terminal.out.write(`${endInWords(run, { ...flags, iterations }, terminal).join('\n')}\n`);
     return run.reason === 'cancelled' ? EXIT.cancelled : EXIT.done;
   } finally {
     interrupt.ignore();
     display.close();
   }
+}
+
+/** Options of one way to train say nothing about the other. Throws `LATHE_USAGE_TRAIN`. */
+function refuseMixed(flags: TrainFlags): void {
+  const given = (names: readonly (keyof TrainFlags)[]) => names.filter((name) => flags[name] !== undefined);
+  const fail = (message: string, remedy: string): never => {
+    throw new LatheError('LATHE_USAGE_TRAIN', message, { remedy });
+  };
+  if (flags.lora && flags.from === undefined)
+    fail('--lora needs a base to adapt', 'Name one: --from local:smollm2-135m, or the path of a .gguf file.');
+  if (!flags.lora && flags.from !== undefined)
+    fail('--from needs --lora: a base is adapted, not trained whole', 'Add --lora, or leave --from out.');
+  const strange = given(
+    flags.lora ? ['preset', 'layers', 'heads', 'width', 'vocab'] : ['rank', 'alpha', 'modules', 'store'],
+  );
+  if (strange.length > 0)
+    fail(
+      `${strange.map((name) => `--${name}`).join(', ')} ${flags.lora ? 'does not go with --lora: the base has its sizes' : 'needs --lora'}`,
+      `Leave out ${strange.map((name) => `--${name}`).join(', ')}.`,
+    );
+}
+
+type RunShape = Omit<LoraRunOptions, 'base' | 'lora' | 'type' | 'directory' | 'signal' | 'onEvent'>;
+
+function runShape(flags: TrainFlags, defaults: typeof SCRATCH_RUN, weightDecay: number): RunShape {
+  const iterations = flags.iterations ?? defaults.iterations;
+  const rate = flags.rate ?? defaults.rate;
+  return {
+    blockSize: flags.block ?? defaults.block,
+    batchSize: flags.batch ?? defaults.batch,
+    accumulation: 1,
+    optimiser: { kind: 'adamw', beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay },
+    schedule: {
+      kind: 'cosine',
+      peak: rate,
+      floor: rate / 10,
+      warmup: Math.min(100, Math.ceil(iterations / 10)),
+      iterations,
+    },
+    clip: 1,
+    seed: flags.seed,
+    threads: flags.threads ?? availableParallelism(),
+    iterations,
+    validateEvery: Math.max(1, Math.round(iterations / VALIDATIONS)),
+    validationBatches: 20,
+    patience: flags.patience,
+  };
+}
+
+function scratchOptions(flags: TrainFlags) {
+  const { preset, layers, heads, width, vocab } = { ...SCRATCH_SIZES, ...defined(flags) };
+  const { blockSize, ...shape } = runShape(flags, SCRATCH_RUN, 0.1);
+  const config = {
+    preset,
+    nLayer: layers,
+    nHead: heads,
+    nKvHead: heads,
+    nEmbd: width,
+    nFeedForward: preset === 'llama' ? swiGluWidth(width) : 4 * width,
+    blockSize,
+    dropout: flags.dropout,
+    labelSmoothing: preset === 'llama' ? 0 : 0.1,
+  };
+  return { ...shape, config, vocabSize: vocab };
+}
+
+async function loraOptions(flags: TrainFlags, { env }: Terminal) {
+  const rank = flags.rank ?? LORA_DEFAULTS.rank;
+  const lora = { rank, alpha: flags.alpha ?? 2 * rank, modules: flags.modules ?? ALL_MODULES, dropout: flags.dropout };
+  const base = await resolveModel(flags.from!.replace(/^local:/, ''), { env });
+  const type = (flags.store?.toUpperCase() ?? 'F16') as WritableType;
+  return { ...runShape(flags, LORA_RUN, 0), validationBatches: 4, base, lora, type };
+}
+
+function defined<T extends object>(flags: T): T {
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as T;
 }
 
 function cardInWords(card: DataCard): string[] {
@@ -156,7 +227,7 @@ class ProgressWatch {
 
 function endInWords(
   run: FinishedRun,
-  { out: directory, iterations }: TrainFlags,
+  { out: directory, lora, iterations }: TrainFlags & { iterations: number },
   { out: { colors } }: Terminal,
 ): string[] {
   const why = {
@@ -170,8 +241,14 @@ function endInWords(
     ...(run.model === null
       ? []
       : [
-          `  lathe score --model ${run.model} FILE...  how a file reads to it`,
-          `  lathe make --model local:${run.model} …  let it make candidates`,
+          `  lathe score --model ${directory} FILE...  how a file reads to it`,
+          `  lathe make --model local:${asPath(directory)} …  let it make candidates`,
+          ...(lora ? [`  ${join(directory, 'adapter_model.safetensors')}  the adapters, as PEFT stores them`] : []),
         ]),
   ];
+}
+
+/** A path that cannot be taken for a name of the catalogue. */
+function asPath(directory: string): string {
+  return directory.includes('/') ? directory : `./${directory}`;
 }

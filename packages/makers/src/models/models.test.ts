@@ -74,6 +74,14 @@ describe('a model by name or path', () => {
     expect(await resolveModel(path)).toBe(path);
   });
 
+  test('a folder that training has written is its model', async () => {
+    const trained = join(folder, 'my-model');
+    await mkdir(trained);
+    await expect(resolveModel(trained)).rejects.toMatchObject({ code: 'LATHE_NOT_FOUND_MODEL_FILE' });
+    await writeFile(join(trained, 'model.gguf'), 'GGUF');
+    expect(await resolveModel(trained)).toBe(join(trained, 'model.gguf'));
+  });
+
   test.each(['no/such/file.gguf', './nothing', tmpdir()])('%s is not a file', async (path) => {
     await expect(resolveModel(path)).rejects.toMatchObject({ code: 'LATHE_NOT_FOUND_MODEL_FILE' });
   });

@@ -1,6 +1,6 @@
 /** The catalogue as the command line and the local maker use it. */
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { LatheError } from '@lathe/protocol';
 import { cachedPath, isCached, modelsFolder } from './cache.ts';
 import { CATALOGUE, type ModelEntry } from './catalogue.ts';
@@ -56,17 +56,18 @@ export async function pullModel(
   });
 }
 
-/** Path of a .gguf file for a catalogue name (pulled where it is missing) or the path of a file. */
+/** What `lathe train` names the model in the folder it writes. */
+const TRAINED_MODEL = 'model.gguf';
+
+/** Path of a .gguf file for a catalogue name (pulled where it is missing), the path of a file, or a folder that `lathe train` wrote. */
 export async function resolveModel(idOrPath: string, options: PullOptions = {}): Promise<string> {
   if (CATALOGUE.some((entry) => entry.name === idOrPath)) return pullModel(idOrPath, options);
   const looksLikePath = idOrPath.endsWith('.gguf') || /[/\\]/.test(idOrPath);
   if (!looksLikePath) throw unknownModel(idOrPath);
-  const path = resolve(idOrPath);
-  const isFile = await stat(path).then(
-    (file) => file.isFile(),
-    () => false,
-  );
-  if (!isFile)
+  const asked = resolve(idOrPath);
+  const found = async (file: string) => stat(file).catch(() => null);
+  const path = (await found(asked))?.isDirectory() ? join(asked, TRAINED_MODEL) : asked;
+  if (!(await found(path))?.isFile())
     throw new LatheError('LATHE_NOT_FOUND_MODEL_FILE', `expected a GGUF file at ${path}, found none`, {
       remedy: 'Check the path, or see the models known by name: lathe models list',
     });

@@ -312,6 +312,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
     .command('clean')
     .summary('remove what is proven safe to remove, list the rest')
     .option('--dry-run', 'only say what would be removed')
+    .option('--caches', 'converted models and prompts that were read as well; they are made again')
     .option('--json', 'print JSON')
     .action(async (options) => {
       const { clean } = await import('./commands/clean.ts');

@@ -1,5 +1,6 @@
 export { type Clock, type LimiterOptions, RequestLimiter } from './hosted/limiter.ts';
 export { createLocalMaker, type LocalMakerOptions } from './local/local-maker.ts';
+export { type CacheUsage, clearModelCache, modelCache, modelCacheUsage } from './models/model-cache.ts';
 export {
   defaultModel,
   listModels,

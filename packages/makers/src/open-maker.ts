@@ -21,12 +21,14 @@ export async function openMaker(modelId: string, { environment, limiter, signal 
   if (kind === undefined || name === undefined || name.trim() === '') throw unknownForm(modelId);
   switch (kind) {
     case 'local': {
-      const [{ resolveModel }, { createLocalMaker }] = await Promise.all([
+      const [{ resolveModel }, { modelCache }, { createLocalMaker }] = await Promise.all([
         import('./models/models.ts'),
+        import('./models/model-cache.ts'),
         import('./local/local-maker.ts'),
       ]);
+      const cache = modelCache({ ...environment });
       const modelPath = await resolveModel(name, { env: { ...environment }, ...(signal ? { signal } : {}) });
-      return createLocalMaker({ model: modelId, modelPath });
+      return createLocalMaker({ model: modelId, modelPath, cache });
     }
     case 'openai':
     case 'anthropic':

@@ -1,6 +1,7 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeWorkDirectory } from '@lathe/sandbox';
+import prettyBytes from 'pretty-bytes';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { plural } from '../format.ts';
 import { type OpenRuns, withRuns } from '../open-runs.ts';
@@ -25,9 +26,22 @@ interface Survey {
   readonly left: Left[];
 }
 
-export function clean({ dryRun, json }: { dryRun?: boolean; json?: boolean }, terminal: Terminal): Promise<ExitStatus> {
+interface CleanOptions {
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  /** Converted models and prompts that were read as well: they are of use, and can be made again. */
+  readonly caches?: boolean;
+}
+
+export function clean({ dryRun, json, caches }: CleanOptions, terminal: Terminal): Promise<ExitStatus> {
   return withRuns(terminal.cwd, async (open) => {
-    const { removals, left } = merge([await copies(open), await owners(open), await runs(open), await temporary(open)]);
+    const { removals, left } = merge([
+      await copies(open),
+      await owners(open),
+      await runs(open),
+      await temporary(open),
+      ...(caches === true ? [await modelCaches(terminal)] : []),
+    ]);
     if (dryRun !== true) for (const removal of removals) await removal.remove();
     const removed = removals.map(({ what, why }) => ({ what, why }));
     if (json === true) {
@@ -79,6 +93,17 @@ async function copies({ repository }: OpenRuns): Promise<Survey> {
     });
   }
   return survey;
+}
+
+async function modelCaches({ env }: Terminal): Promise<Survey> {
+  const { clearModelCache, modelCacheUsage } = await import('@lathe/makers');
+  const kept = (await modelCacheUsage(env)).filter(({ entries }) => entries > 0);
+  const removals = kept.map((usage) => ({
+    what: usage.path,
+    why: `${usage.what}, ${prettyBytes(usage.bytes)}; they are made again when they are needed`,
+    remove: () => clearModelCache(usage),
+  }));
+  return { removals, left: [] };
 }
 
 /** Notes of processes that are gone. */

@@ -124,8 +124,9 @@ async function disk(): Promise<Diagnosis> {
 
 /** The models on this machine, and, where there are none, whether one can be had. */
 async function modelSources(): Promise<Diagnosis[]> {
-  const { listModels } = await import('@lathe/makers');
+  const { listModels, modelCacheUsage } = await import('@lathe/makers');
   const models = await listModels();
+  const kept = (await modelCacheUsage()).filter(({ entries }) => entries > 0);
   const here = models.filter((model) => model.cached).map((model) => model.name);
   const python = await versionOf('python3', ['--version']);
   const pip = python === null ? null : await versionOf('python3', ['-m', 'pip', '--version']);
@@ -136,6 +137,16 @@ async function modelSources(): Promise<Diagnosis[]> {
       needed: false,
       found: here.length > 0 ? here.join(', ') : 'none on this machine yet; the first run fetches the smallest',
       remedy: here.length > 0 ? null : 'lathe models pull smollm2-135m',
+    },
+    {
+      name: 'model cache',
+      ok: true,
+      needed: false,
+      found:
+        kept.length === 0
+          ? 'empty'
+          : `${kept.map(({ what, bytes }) => `${what}: ${prettyBytes(bytes)}`).join(', ')} (lathe clean --caches)`,
+      remedy: null,
     },
     {
       name: 'pip',

@@ -1,8 +1,9 @@
 import { LatheError, type MakeRequest, type Maker, type MakerNews, type Proposal } from '@lathe/protocol';
-import type { Generation, GgufFile, Model, TokenNews } from '@lathe/transformer';
+import type { Generation, Model, ModelCache, TokenNews } from '@lathe/transformer';
 import { prepareTask } from '../prepare.ts';
 import type { PreparedTask, PromptStyle } from '../prepared-task.ts';
-import { defaultTemperature } from './temperatures.ts';
+import { acquire, type Opened, release } from './shared-models.ts';
+import { DRAWN_TEMPERATURE, defaultTemperature } from './temperatures.ts';
 
 export interface LocalMakerOptions {
   /** Model id as the user gave it: `local:smollm2-135m`. */
@@ -11,6 +12,8 @@ export interface LocalMakerOptions {
   readonly modelPath: string;
   /** Threads that compute; all cores unless told. */
   readonly threads?: number;
+  /** Where the converted model and prompts are kept between processes; nowhere unless told. */
+  readonly cache?: ModelCache | null;
   /** Longest answer, in tokens; 320 for a hole and 2048 for an instruction unless told. */
   readonly maxAnswerTokens?: number;
 }
@@ -28,7 +31,8 @@ const TOKEN_NEWS_MS = 100;
  * The transformer of Lathe's own. All candidates of a request are written together in one batch after one reading of the
  * prompt. The model is opened by the first request and stays open until `close`.
  *
- * A candidate depends on model, prompt, temperature, seed and index; never on the others. Failures of the model file
+ * A candidate depends on model, prompt, temperature, seed and index; never on the others. Drawn to differ (`distinct`) it
+ * is the draw of its place among the model's candidates, whichever of them are asked for. Failures of the model file
  * (`LATHE_GGUF_…`, `LATHE_MODEL_…`) and a prompt that does not fit (`LATHE_CONTEXT_TOO_LONG`) are thrown by `make`.
  */
 export function createLocalMaker(options: LocalMakerOptions): Maker {
@@ -39,7 +43,7 @@ export function createLocalMaker(options: LocalMakerOptions): Maker {
       const indices = [...request.indices];
       if (indices.length === 0) return;
       yield { type: 'phase', indices, phase: 'loading', detail: options.modelPath };
-      opening ??= open(options).catch((error) => {
+      opening ??= acquire(options).catch((error) => {
         opening = null;
         throw error;
       });
@@ -47,25 +51,10 @@ export function createLocalMaker(options: LocalMakerOptions): Maker {
     },
     async close() {
       const opened = await opening?.catch(() => null);
-      await opened?.model.close();
+      opening = null;
+      if (opened) await release(options);
     },
   };
-}
-
-interface Opened {
-  readonly model: Model;
-  readonly file: Pick<GgufFile, 'path' | 'metadata'>;
-}
-
-async function open({ modelPath, threads }: LocalMakerOptions): Promise<Opened> {
-  // The runtime behind it is a native library that takes longer to load than most commands take to run.
-  const { openGguf, openModel } = await import('@lathe/transformer');
-  const file = await openGguf(modelPath);
-  try {
-    return { model: await openModel(file, threads === undefined ? {} : { threads }), file };
-  } finally {
-    await file.close();
-  }
 }
 
 async function* write(opened: Opened, options: LocalMakerOptions, request: MakeRequest): AsyncGenerator<MakerNews> {
@@ -88,18 +77,29 @@ async function* write(opened: Opened, options: LocalMakerOptions, request: MakeR
 
   const indices = [...request.indices];
   const left = prepared.leftOut.length === 0 ? '' : `, without ${prepared.leftOut.join(', ')}`;
-  yield { type: 'phase', indices, phase: 'reading', detail: `${prompt.length} tokens${left}` };
+  const unkept = model.cacheTrouble === null ? '' : `; ${model.cacheTrouble}`;
+  yield { type: 'phase', indices, phase: 'reading', detail: `${prompt.length} tokens${left}${unkept}` };
   const stop = new AbortController();
-  const batch = new Batch(indices, prompt.length, { prepared, style, maxTokens, seed: request.seed });
+  const distinct = request.distinct ?? 0;
+  const { temperature } = request;
+  // Drawn together, a candidate is the draw of its place among all of this model's, also where some exist already.
+  const share = request.share ?? indices;
+  const places = distinct > 0 ? indices.map((index) => share.indexOf(index)) : indices;
+  const batch = new Batch(indices, prompt.length, { prepared, style, maxTokens, seed: request.seed, places });
   const generating = model
     .generate({
       prompt,
       seed: request.seed,
       maxTokens,
       stop: style === 'chat' ? prepared.stop : prepared.continuationStop,
-      rows: indices.map((index) => ({ index, temperature: request.temperature ?? defaultTemperature(index) })),
+      distinct,
+      rows: places.map((index) => ({
+        index,
+        temperature: temperature ?? (distinct > 0 ? DRAWN_TEMPERATURE : defaultTemperature(index)),
+      })),
       signal: AbortSignal.any([signal, stop.signal]),
       onToken: (news) => batch.take(news),
+      onProgress: (tokens) => batch.progress(tokens),
     })
     .then(
       (generation) => batch.end(generation),
@@ -146,21 +146,27 @@ interface Asked {
   readonly style: PromptStyle;
   readonly maxTokens: number;
   readonly seed: number;
+  /** The model's row of each candidate, in the same order. */
+  readonly places: readonly number[];
 }
 
 interface Row {
+  /** The candidate's. */
+  readonly index: number;
   readonly promptTokens: number;
   text: string;
   tokens: number;
   logProbability: number;
   logProbabilities: number;
   toldAt: number;
+  isProposed: boolean;
 }
 
 /** The rows of one request as they grow; `news` ends when every row has its proposal. */
 class Batch {
   readonly news: ReadableStream<MakerNews>;
   readonly #asked: Asked;
+  /** By the model's row. */
   readonly #rows: Map<number, Row>;
   readonly #started = performance.now();
   readonly #making: Promise<void>[] = [];
@@ -181,18 +187,24 @@ class Batch {
     const share = (place: number): number => Math.floor((promptTokens + place) / indices.length);
     this.#rows = new Map(
       indices.map((index, place) => [
-        index,
-        { promptTokens: share(place), text: '', tokens: 0, logProbability: 0, logProbabilities: 0, toldAt: 0 },
+        asked.places[place]!,
+        {
+          index,
+          promptTokens: share(place),
+          text: '',
+          tokens: 0,
+          logProbability: 0,
+          logProbabilities: 0,
+          toldAt: 0,
+          isProposed: false,
+        },
       ]),
     );
   }
 
   take(news: TokenNews): void {
     const row = this.#rows.get(news.index)!;
-    if (!this.#isWriting) {
-      this.#isWriting = true;
-      this.#tell?.enqueue({ type: 'phase', indices: [...this.#rows.keys()], phase: 'writing' });
-    }
+    this.#writing();
     row.text += news.text;
     row.tokens += 1;
     row.logProbability += news.logProbability;
@@ -200,35 +212,71 @@ class Batch {
     const now = performance.now();
     if (now - row.toldAt >= TOKEN_NEWS_MS || news.finish !== null) {
       row.toldAt = now;
-      this.#tell?.enqueue({ type: 'tokens', index: news.index, completion: row.tokens });
+      this.#tell?.enqueue({ type: 'tokens', index: row.index, completion: row.tokens });
     }
-    if (news.finish !== null && news.finish !== 'cancelled')
-      this.#making.push(this.#propose(news.index, row, news.finish));
+    if (news.finish !== null && news.finish !== 'cancelled') {
+      row.isProposed = true;
+      this.#making.push(this.#propose(row, news.finish));
+    }
   }
 
-  async end(_generation: Generation): Promise<void> {
+  /** Where candidates are drawn together their texts are not known before they are final; how long they are is. */
+  progress(tokens: number): void {
+    this.#writing();
+    const now = performance.now();
+    for (const row of this.#rows.values()) {
+      if (row.isProposed || now - row.toldAt < TOKEN_NEWS_MS) continue;
+      row.toldAt = now;
+      this.#tell?.enqueue({ type: 'tokens', index: row.index, completion: tokens });
+    }
+  }
+
+  async end({ rows }: Generation): Promise<void> {
     await Promise.all(this.#making);
+    if (rows.every(({ finish }) => finish !== 'cancelled')) this.#sayWhatIsMissing(rows.length);
     this.#tell?.close();
+  }
+
+  /** Drawn without replacement there may be fewer answers than candidates. */
+  #sayWhatIsMissing(answers: number): void {
+    for (const row of this.#rows.values()) {
+      if (row.isProposed) continue;
+      const reason = `the model has no other answer at this temperature: ${answers} differ`;
+      this.#tell?.enqueue({
+        type: 'proposal',
+        proposal: this.#proposal(row, { outcome: 'invalid', reason, edits: [] }),
+      });
+    }
+  }
+
+  #writing(): void {
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    const indices = [...this.#rows.values()].map(({ index }) => index);
+    this.#tell?.enqueue({ type: 'phase', indices, phase: 'writing' });
   }
 
   fail(error: unknown): void {
     this.#tell?.error(error);
   }
 
-  async #propose(index: number, row: Row, finish: string): Promise<void> {
+  async #propose(row: Row, finish: string): Promise<void> {
     const durationMs = performance.now() - this.#started;
     const made = await this.#editsOf(row.text, finish);
-    const proposal: Proposal = {
-      index,
+    this.#tell?.enqueue({ type: 'proposal', proposal: { ...this.#proposal(row, made), durationMs } });
+  }
+
+  #proposal(row: Row, made: Pick<Proposal, 'outcome' | 'reason' | 'edits'>): Proposal {
+    return {
+      index: row.index,
       ...made,
       answer: row.text,
       seed: this.#asked.seed,
       tokens: { prompt: row.promptTokens, completion: row.tokens },
       costUsd: 0,
-      durationMs,
+      durationMs: performance.now() - this.#started,
       meanLogProbability: row.logProbabilities === 0 ? null : row.logProbability / row.logProbabilities,
     };
-    this.#tell?.enqueue({ type: 'proposal', proposal });
   }
 
   async #editsOf(text: string, finish: string): Promise<Pick<Proposal, 'outcome' | 'reason' | 'edits'>> {

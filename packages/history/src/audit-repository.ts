@@ -41,30 +41,8 @@ export const CHURN_WINDOW_DAYS = 14;
 export async function auditRepository(options: AuditRepositoryOptions): Promise<AuditedRepository> {
   const { directory } = options;
   const walk = options.walk ?? 'all';
-  const gitDirectory = await realpath(
-    await oneLine(
-      directory,
-      ['rev-parse', '--path-format=absolute', '--git-common-dir'],
-      () =>
-        new GitFailure(
-          `${directory} is not inside a git repository.`,
-          'Give the path of a repository: `lathe audit PATH`.',
-        ),
-    ),
-  );
-  const revision = options.revision ?? 'HEAD';
-  const head = await oneLine(
-    directory,
-    ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`],
-    () =>
-      revision === 'HEAD'
-        ? new GitFailure('This repository has no commit yet: there is no history to audit.', 'Commit something first.')
-        : new GitFailure(
-            `No commit is named ${revision} here.`,
-            '`git log --oneline --all` shows the commits there are.',
-          ),
-  );
-  const shallow = (await gitText(directory, ['rev-parse', '--is-shallow-repository'])).trim() === 'true';
+  const { gitDirectory, shallow } = await repositoryAt(directory);
+  const head = await headOf(directory, options.revision ?? 'HEAD');
   const earlier =
     options.cacheDirectory === null || shallow ? null : await readCache(options.cacheDirectory, gitDirectory, walk);
   const from = earlier && (await canContinue(directory, earlier, head, walk)) ? earlier : undefined;
@@ -93,6 +71,28 @@ export async function auditRepository(options: AuditRepositoryOptions): Promise<
   return { document, history, commitsRead };
 }
 
+async function repositoryAt(directory: string): Promise<{ gitDirectory: string; shallow: boolean }> {
+  const text = await answer(
+    directory,
+    ['rev-parse', '--is-shallow-repository', '--path-format=absolute', '--git-common-dir'],
+    () =>
+      new GitFailure(
+        `${directory} is not inside a git repository.`,
+        'Give the path of a repository: `lathe audit PATH`.',
+      ),
+  );
+  const end = text.indexOf('\n');
+  return { gitDirectory: await realpath(text.slice(end + 1)), shallow: text.slice(0, end) === 'true' };
+}
+
+function headOf(directory: string, revision: string): Promise<string> {
+  return answer(directory, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`], () =>
+    revision === 'HEAD'
+      ? new GitFailure('This repository has no commit yet: there is no history to audit.', 'Commit something first.')
+      : new GitFailure(`No commit is named ${revision} here.`, '`git log --oneline --all` shows the commits there are.'),
+  );
+}
+
 async function canContinue(directory: string, earlier: FollowedHistory, head: string, walk: Walk): Promise<boolean> {
   if (earlier.head === head) return true;
   try {
@@ -104,7 +104,7 @@ async function canContinue(directory: string, earlier: FollowedHistory, head: st
   }
 }
 
-async function oneLine(directory: string, args: string[], problem: () => GitFailure): Promise<string> {
+async function answer(directory: string, args: string[], problem: () => GitFailure): Promise<string> {
   try {
     const text = (await gitText(directory, args)).trim();
     if (text !== '') return text;

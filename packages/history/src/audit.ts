@@ -1,6 +1,7 @@
 import type { AuditDocument } from './document.ts';
-import { type FollowedHistory, RECALL_DAYS } from './follow.ts';
+import type { FollowedHistory, Place } from './follow.ts';
 import { noOperations, OPERATIONS, type OperationCounts } from './operations.ts';
+import { RECALL_DAYS } from './recall-pool.ts';
 import { clusteredRate, countLife, kaplanMeier, type Lives, logRank, noLives, survivalOn } from './survival.ts';
 
 export interface AuditOptions {
@@ -67,20 +68,11 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
   const byDirectory = new Map<string, Churn>();
   const directoryLines = new Map<string, number>();
   let lostInMerges = 0;
-  for (let record = 0; record < table.length; record++) {
-    if (table.carried[record] || table.trivial[record]) continue;
-    const place = places[table.place[record]];
-    if (!place.counted) continue;
-    const ended = alive[record] === 0;
-    if (ended && table.died[record] < 0) {
-      lostInMerges++;
-      continue;
-    }
-    const began = table.began[record];
+  const live = (began: number, died: number, place: Place, lines: number) => {
     const commit = commits[began];
-    if (commit.time < since) continue;
-    const until = ended ? commits[table.died[record]].time : headTime;
-    const age = Math.max(0, until - commit.time);
+    if (commit.time < since) return;
+    const ended = died >= 0;
+    const age = Math.max(0, (ended ? commits[died].time : headTime) - commit.time);
     const days = Math.floor(age / DAY);
     const month = monthOf(commit.time);
     for (const group of [
@@ -91,19 +83,41 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
       `directory:${place.directory}`,
       `month:${month}`,
     ]) {
-      countLife(livesOf(group), days, ended);
+      countLife(livesOf(group), days, ended, lines);
     }
-    if (!ended) directoryLines.set(place.directory, (directoryLines.get(place.directory) ?? 0) + 1);
-    if (commit.time > headTime - options.windowDays * DAY) continue;
+    if (!ended) directoryLines.set(place.directory, (directoryLines.get(place.directory) ?? 0) + lines);
+    if (commit.time > headTime - options.windowDays * DAY) return;
     const churned = ended && age <= options.windowDays * DAY;
     for (const churn of [total, entry(byMonth, month), entry(byDirectory, place.directory)]) {
       const cluster = churn.byCommit.get(began);
       if (cluster) {
-        cluster.size++;
-        if (churned) cluster.events++;
-      } else churn.byCommit.set(began, { size: 1, events: churned ? 1 : 0 });
+        cluster.size += lines;
+        if (churned) cluster.events += lines;
+      } else churn.byCommit.set(began, { size: lines, events: churned ? lines : 0 });
     }
+  };
+  // Lines that came together mostly go together: they are counted by the run, not one by one.
+  let began = -1;
+  let died = -1;
+  let place = -1;
+  let run = 0;
+  for (let record = 0; record < table.length; record++) {
+    if (table.carried[record] || table.trivial[record] || !places[table.place[record]].counted) continue;
+    const end = alive[record] ? -1 : table.died[record];
+    if (end < 0 && !alive[record]) {
+      lostInMerges++;
+      continue;
+    }
+    if (table.began[record] !== began || end !== died || table.place[record] !== place) {
+      if (run > 0) live(began, died, places[place], run);
+      began = table.began[record];
+      died = end;
+      place = table.place[record];
+      run = 0;
+    }
+    run++;
   }
+  if (run > 0) live(began, died, places[place], run);
 
   const operations = noOperations();
   const months = new Map<string, { commits: number; operations: OperationCounts; duplicateBlocks: number }>();

@@ -2,18 +2,19 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import { type FollowedHistory, RecallPool } from './follow.ts';
+import type { FollowedHistory } from './follow.ts';
 import type { Walk } from './git-log.ts';
 import { LineTable } from './line-table.ts';
+import { RecallPool } from './recall-pool.ts';
 
 /** Raised whenever what is followed or how it is stored changes: an older cache is then ignored, never misread. */
-const VERSION = 3;
+const VERSION = 4;
 
 interface Stored {
   readonly version: number;
   readonly history: Omit<FollowedHistory, 'table' | 'recall'>;
   readonly columns: ReturnType<LineTable['columns']>;
-  readonly recall: ReturnType<RecallPool['entries']>;
+  readonly recall: ReturnType<RecallPool['columns']>;
 }
 
 function file(cacheDirectory: string, gitDirectory: string, walk: Walk): string {
@@ -48,7 +49,7 @@ export async function writeCache(
 ): Promise<void> {
   await mkdir(cacheDirectory, { recursive: true });
   const { table, recall, ...rest } = history;
-  const stored: Stored = { version: VERSION, history: rest, columns: table.columns(), recall: recall.entries() };
+  const stored: Stored = { version: VERSION, history: rest, columns: table.columns(), recall: recall.columns() };
   const body = serialize(stored);
   const to = file(cacheDirectory, gitDirectory, history.walk);
   const temporary = `${to}.${process.pid}`;

@@ -15,6 +15,7 @@ import {
 } from './operations.ts';
 import type { FileChange, Hunk, HunkLine, LoggedCommit } from './patch-stream.ts';
 import { CountedPaths, directoryOf, languageOf, readablePath } from './paths.ts';
+import { RecallPool } from './recall-pool.ts';
 
 /** What is kept of a commit after its lines were followed. */
 export interface FollowedCommit {
@@ -61,67 +62,8 @@ export interface FollowedHistory {
   readonly recall: RecallPool;
 }
 
-/** "Not back within two weeks". */
-export const RECALL_DAYS = 14;
 const DAY = 86_400;
 const EARLIEST = Date.UTC(1990, 0, 1) / 1000;
-
-interface Removal {
-  readonly record: number;
-  readonly commit: number;
-  readonly time: number;
-}
-
-/** Lines taken out lately, by content, each of which one later line may claim as its origin. */
-export class RecallPool {
-  #byHash = new Map<number, Removal[]>();
-  #order: { hash: number; time: number }[] = [];
-  #most = 20_000;
-
-  add(hash: number, removal: Removal): void {
-    const list = this.#byHash.get(hash);
-    if (list) list.push(removal);
-    else this.#byHash.set(hash, [removal]);
-    this.#order.push({ hash, time: removal.time });
-  }
-
-  /** The latest removal of this content within the window, or null. */
-  claim(hash: number, time: number): Removal | null {
-    const list = this.#byHash.get(hash);
-    if (!list) return null;
-    for (let i = list.length - 1; i >= 0; i--) {
-      if (Math.abs(time - list[i].time) <= RECALL_DAYS * DAY) {
-        const [removal] = list.splice(i, 1);
-        if (list.length === 0) this.#byHash.delete(hash);
-        return removal;
-      }
-    }
-    return null;
-  }
-
-  /** Forgets what is too old to come back, once in a while. */
-  expire(time: number): void {
-    if (this.#order.length < this.#most) return;
-    const oldest = time - RECALL_DAYS * DAY;
-    this.#order = this.#order.filter((entry) => entry.time >= oldest);
-    this.#most = Math.max(20_000, 2 * this.#order.length);
-    for (const [hash, list] of this.#byHash) {
-      const young = list.filter((removal) => removal.time >= oldest);
-      if (young.length === 0) this.#byHash.delete(hash);
-      else if (young.length < list.length) this.#byHash.set(hash, young);
-    }
-  }
-
-  entries(): [number, Removal[]][] {
-    return [...this.#byHash];
-  }
-
-  static from(entries: readonly [number, Removal[]][]): RecallPool {
-    const pool = new RecallPool();
-    for (const [hash, list] of entries) for (const removal of list) pool.add(hash, removal);
-    return pool;
-  }
-}
 
 export interface FollowOptions {
   readonly directory: string;
@@ -430,6 +372,7 @@ class CommitDeed {
   readonly #number: number;
   readonly #time: number;
   readonly #updates: { change: WordChange; counted: boolean }[] = [];
+  /** Lines that say something; of the others nothing is told. */
   readonly #removed: { record: number; line: HunkLine; counted: boolean }[] = [];
   readonly #added: CountedLine[] = [];
   readonly #runs: HunkLine[][] = [];
@@ -459,18 +402,21 @@ class CommitDeed {
     let place = `${path}\0${hashLine(heading, 0, heading.length).hash}`;
     for (const record of applied.removed) this.#end(record);
     const pairs = updatedPairs(hunk);
-    const updatedOld = new Set(pairs.map((pair) => pair.removed));
-    const updatedNew = new Set(pairs.map((pair) => pair.added));
     for (const pair of pairs) {
       this.#table.carry(applied.removed[pair.removed], applied.firstAdded + pair.added);
       this.#updates.push({ change: pair.change, counted });
     }
+    // Pairs come in the order of both sides.
+    let pair = 0;
     hunk.removed.forEach((line, i) => {
-      if (!updatedOld.has(i)) this.#removed.push({ record: applied.removed[i], line, counted });
+      if (pairs[pair]?.removed === i) pair++;
+      else if (!line.trivial) this.#removed.push({ record: applied.removed[i], line, counted });
     });
+    pair = 0;
     hunk.added.forEach((line, i) => {
       if (line.opens) place = `${path}\0${line.hash}`;
-      if (!updatedNew.has(i)) this.#added.push({ record: applied.firstAdded + i, line, place, counted });
+      if (pairs[pair]?.added === i) pair++;
+      else if (!line.trivial) this.#added.push({ record: applied.firstAdded + i, line, place, counted });
     });
     if (counted && hunk.added.length >= 5) this.#runs.push(hunk.added);
   }
@@ -482,7 +428,7 @@ class CommitDeed {
   ): void {
     for (const record of applied.removed) this.#end(record);
     for (const { record, hash, trivial } of applied.added) {
-      this.#added.push({ record, line: { hash, trivial }, place: path, counted });
+      if (!trivial) this.#added.push({ record, line: { hash, trivial }, place: path, counted });
     }
   }
 
@@ -501,13 +447,11 @@ class CommitDeed {
       else operations.updated++;
     }
     for (const { record, line, counted } of this.#removed) {
-      if (line.trivial) continue;
       if (counted) operations.deleted++;
-      this.#recall.add(line.hash, { record, commit: this.#number, time: this.#time });
+      this.#recall.add(line.hash, { record, commit: this.#number }, this.#time);
     }
     const fresh: CountedLine[] = [];
     for (const added of this.#added) {
-      if (added.line.trivial) continue;
       const removal = this.#recall.claim(added.line.hash, this.#time);
       if (!removal) {
         fresh.push(added);

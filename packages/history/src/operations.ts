@@ -11,8 +11,27 @@ export function noOperations(): OperationCounts {
 
 const WORD = /[\p{L}\p{N}_$]+|[^\s\p{L}\p{N}_$]/gu;
 
+/** Words of a line given as latin1 of its bytes. Nearly every line is ASCII, which needs no table of the world's letters. */
 function words(text: string): string[] {
-  return Buffer.from(text, 'latin1').toString('utf8').match(WORD) ?? [];
+  const found: string[] = [];
+  for (let i = 0; i < text.length; ) {
+    const code = text.charCodeAt(i);
+    if (code >= 128) return Buffer.from(text, 'latin1').toString('utf8').match(WORD) ?? [];
+    if (code <= 32 && (code === 32 || (code >= 9 && code <= 13))) {
+      i++;
+      continue;
+    }
+    const start = i++;
+    if (isWordCode(code)) while (i < text.length && isWordCode(text.charCodeAt(i))) i++;
+    found.push(text.slice(start, i));
+  }
+  return found;
+}
+
+function isWordCode(code: number): boolean {
+  return (
+    (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57) || code === 95 || code === 36
+  );
 }
 
 /** Where two lines differ: the words between what they share at the start and at the end. */

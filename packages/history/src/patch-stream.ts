@@ -1,4 +1,4 @@
-import { hashLine } from './line-hash.ts';
+import { LineScanner } from './line-hash.ts';
 
 /** A run of lines that one commit took out and put in at one place. Line numbers count from 0. */
 export interface Hunk {
@@ -71,6 +71,8 @@ const LONGEST_PAIRED_HUNK = 400;
 const NUL = 0;
 const NEWLINE = 10;
 const SOH = 1;
+const MINUS = 45;
+const BACKSLASH = 92;
 
 /** A line git is asked to repeat after the commits it was given, which it does at once: what it holds back comes before. */
 export const END_OF_CHUNK = 'end-of-chunk';
@@ -99,12 +101,13 @@ class PatchParser {
   #commit: Mutable<LoggedCommit> | null = null;
   #byIds = new Map<string, FileChange[]>();
   #file: FileChange | null = null;
-  #hunk: { plain: Hunk; removedLeft: number; addedLeft: number } | null = null;
+  #hunk: { plain: Hunk; removedLeft: number; addedLeft: number; compared: boolean } | null = null;
   #combined: { hunk: CombinedHunk; left: number[]; newLeft: number } | null = null;
   /** Where in the stream we are: before a commit, among its raw entries, or in its patches. */
   #inPatch = false;
   /** A line too long to hold: its flag columns and what has been hashed of it. */
   #long: { flags: string; head: Buffer; bytes: number } | null = null;
+  readonly #scanner = new LineScanner();
 
   push(piece: Buffer): void {
     const rest = this.#buffer.length - this.#position;
@@ -136,7 +139,7 @@ class PatchParser {
 
   #step(): boolean {
     if (this.#long) return this.#longLine();
-    if (this.#hunk || this.#combined) return this.#hunkLine();
+    if (this.#hunk || this.#combined) return this.#hunkLines();
     const buffer = this.#buffer;
     while (this.#position < buffer.length && (buffer[this.#position] === NUL || buffer[this.#position] === NEWLINE)) {
       this.#position++;
@@ -255,11 +258,8 @@ class PatchParser {
 
   #hunkHeader(text: string): boolean {
     // The heading may hold anything, `@@` too: the ranges end at the first one after a space.
-    const ranges = text.slice(0, text.indexOf(' @@')).match(/[-+]\d+(?:,\d+)?/g) ?? [];
-    const parsed = ranges.map((range) => {
-      const [start, count] = range.slice(1).split(',');
-      return { start: Number(start), count: count === undefined ? 1 : Number(count) };
-    });
+    const close = text.indexOf(' @@');
+    const parsed = text.slice(0, close).split(' ').slice(1).map(range);
     const fresh = parsed[parsed.length - 1];
     if (!text.startsWith('@@@')) {
       const [old] = parsed;
@@ -267,12 +267,15 @@ class PatchParser {
         // An empty range names the line before it, a range with lines its first line.
         oldStart: old.count === 0 ? old.start : old.start - 1,
         newStart: fresh.count === 0 ? fresh.start : fresh.start - 1,
-        heading: text.slice(text.indexOf(' @@') + 3).trim(),
+        heading: text.slice(close + 3).trim(),
         removed: [],
         added: [],
       };
       this.#file?.hunks.push(plain);
-      if (old.count + fresh.count > 0) this.#hunk = { plain, removedLeft: old.count, addedLeft: fresh.count };
+      const compared = old.count > 0 && fresh.count > 0 && old.count + fresh.count <= LONGEST_PAIRED_HUNK;
+      if (old.count + fresh.count > 0) {
+        this.#hunk = { plain, removedLeft: old.count, addedLeft: fresh.count, compared };
+      }
     } else {
       const old = parsed.slice(0, -1);
       // In a combined hunk an empty range names the line after it.
@@ -281,25 +284,30 @@ class PatchParser {
         lines: [],
       };
       this.#file?.combined?.push(hunk);
-      this.#combined = { hunk, left: old.map((range) => range.count), newLeft: fresh.count };
+      this.#combined = { hunk, left: old.map(({ count }) => count), newLeft: fresh.count };
     }
     return true;
   }
 
-  #hunkLine(): boolean {
-    const line = this.#line();
-    if (!line) {
-      if (this.#buffer.length - this.#position > LONGEST_HELD_LINE) {
-        const head = Buffer.from(this.#buffer.subarray(this.#position, this.#position + 4096));
-        this.#long = { flags: this.#flags(this.#position), head, bytes: this.#buffer.length - this.#position };
-        this.#position = this.#buffer.length;
-        return this.#longLine();
+  /** Lines of the hunk at hand, as many as are there. False: the next one is not there as a whole. */
+  #hunkLines(): boolean {
+    const buffer = this.#buffer;
+    while (this.#hunk || this.#combined) {
+      const start = this.#position;
+      const columns = this.#combined ? this.#combined.left.length : 1;
+      this.#scanner.scan(buffer, start + columns, buffer.length);
+      const { end } = this.#scanner;
+      if (end >= buffer.length) {
+        if (buffer.length - start <= LONGEST_HELD_LINE) return false;
+        const head = Buffer.from(buffer.subarray(start, start + 4096));
+        this.#long = { flags: this.#flags(start), head, bytes: buffer.length - start };
+        this.#position = buffer.length;
+        return false;
       }
-      return false;
+      this.#position = end + 1;
+      if (buffer[start] === BACKSLASH) continue; // `\ No newline at end of file`
+      this.#accept(buffer[start] === MINUS, columns === 1 ? '' : this.#flags(start), buffer, start + columns);
     }
-    if (this.#buffer[line.start] === 92) return true; // `\ No newline at end of file`
-    const flags = this.#flags(line.start);
-    this.#accept(flags, this.#buffer, line.start + flags.length, line.end);
     return true;
   }
 
@@ -318,21 +326,19 @@ class PatchParser {
     // Recognised by how it starts and how long it is: nobody reads it, and holding it could take all memory.
     const stand = Buffer.concat([long.head.subarray(long.flags.length), Buffer.from(String(long.bytes))]);
     this.#long = null;
-    this.#accept(long.flags, stand, 0, stand.length);
+    this.#scanner.scan(stand, 0, stand.length);
+    this.#accept(long.flags.startsWith('-'), long.flags, stand, 0);
     return true;
   }
 
-  #accept(flags: string, bytes: Buffer, start: number, end: number): void {
-    const { hash, trivial } = hashLine(bytes, start, end);
-    const opens = opensBlock(bytes, start, end);
+  /** Takes the line that was scanned last, whose bytes begin at `start`. `flags` are read of a combined hunk alone. */
+  #accept(minus: boolean, flags: string, bytes: Buffer, start: number): void {
+    const { hash, trivial, opens, end } = this.#scanner;
     if (this.#hunk) {
-      const { plain } = this.#hunk;
-      const removed = this.#hunk.removedLeft + plain.removed.length;
-      const addedLines = this.#hunk.addedLeft + plain.added.length;
-      const compared = removed > 0 && addedLines > 0 && removed + addedLines <= LONGEST_PAIRED_HUNK;
+      const { plain, compared } = this.#hunk;
       const text =
         compared && !trivial && end - start <= LONGEST_COMPARED_LINE ? bytes.toString('latin1', start, end) : null;
-      if (flags === '-') {
+      if (minus) {
         plain.removed.push({ hash, trivial, opens, text });
         this.#hunk.removedLeft--;
       } else {
@@ -354,16 +360,9 @@ class PatchParser {
   }
 }
 
-const OPENING = Buffer.from('{:');
-const UNDERSCORE = 95;
-const DOLLAR = 36;
-
-function opensBlock(bytes: Uint8Array, start: number, end: number): boolean {
-  const first = bytes[start];
-  const letter =
-    (first >= 65 && first <= 90) || (first >= 97 && first <= 122) || first === UNDERSCORE || first === DOLLAR;
-  if (!letter) return false;
-  let last = end - 1;
-  while (last > start && (bytes[last] === 32 || (bytes[last] >= 9 && bytes[last] <= 13))) last--;
-  return OPENING.includes(bytes[last]);
+/** `-12,3` or `+12`, which is one line. */
+function range(text: string): { start: number; count: number } {
+  const comma = text.indexOf(',');
+  if (comma < 0) return { start: Number(text.slice(1)), count: 1 };
+  return { start: Number(text.slice(1, comma)), count: Number(text.slice(comma + 1)) };
 }

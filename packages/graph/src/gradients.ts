@@ -107,27 +107,35 @@ export const GRADIENTS: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
   },
   // y = log softmax(x):  dx = dy − e^y · Σ dy
   logSoftmax: ({ g }, { outputs: [y] }, [dy]) => [g.sub(dy!, g.mul(g.exp(y!), g.reduceSum(dy!, -1)))],
-  // n = x · r, r = 1 / √(mean x² + ε), y = n · gain:  dn = dy · gain, dx = r · (dn − n · mean(dn · n)), dgain = Σ dy · n
+  // y = x · r · gain, r = 1 / √(mean x² + ε); p = dy · x, Σ over the row or over the rows as a product of matrices:
+  // dgain = Σ p · r, dx = r · (dy · gain − x · r² · mean(p · gain))
   rmsNorm: ({ g, needs, number }, { op, inputs: [x, gain] }, [dy]) => {
-    const r = inverseRoot(g, number, g.mul(x!, x!), op.epsilon);
-    const n = g.mul(x!, r);
-    const dn = g.mul(dy!, gain!);
-    return [
-      needs[0] ? g.mul(r, g.sub(dn, g.mul(n, g.reduceMean(g.mul(dn, n), -1)))) : null,
-      needs[1] ? sumTo(g, g.mul(dy!, n), gain!.shape) : null,
-    ];
+    const rows = asRows(g, x!);
+    const dRows = asRows(g, dy!);
+    const r = inverseRoot(g, number, rows, op.epsilon);
+    const p = g.mul(dRows, rows);
+    const dx = () => {
+      const shrink = g.mul(g.mul(r, r), meanWith(g, p, gain!));
+      return g.reshape(g.mul(r, g.sub(g.mul(dRows, gain!), g.mul(rows, shrink))), x!.shape);
+    };
+    return [needs[0] ? dx() : null, needs[1] ? g.reshape(g.matMul(r, p, { transA: true }), gain!.shape) : null];
   },
-  // c = x − mean x, n = c · r, r = 1 / √(mean c² + ε), y = n · gain + bias:
-  // dn = dy · gain, dx = r · (dn − mean dn − n · mean(dn · n)), dgain = Σ dy · n, dbias = Σ dy
+  // c = x − mean x, r = 1 / √(mean c² + ε), y = c · r · gain + bias; p = dy · c:
+  // dgain = Σ p · r, dbias = Σ dy, dx = r · (dy · gain − mean(dy · gain) − c · r² · mean(p · gain))
   layerNorm: ({ g, needs, number }, { op, inputs: [x, gain, bias] }, [dy]) => {
-    const c = g.sub(x!, g.reduceMean(x!, -1));
-    const r = inverseRoot(g, number, g.mul(c, c), op.epsilon);
-    const n = g.mul(c, r);
-    const dn = g.mul(dy!, gain!);
-    const dx = () => g.mul(r, g.sub(g.sub(dn, g.reduceMean(dn, -1)), g.mul(n, g.reduceMean(g.mul(dn, n), -1))));
+    const rows = asRows(g, x!);
+    const dRows = asRows(g, dy!);
+    const c = g.sub(rows, g.reduceMean(rows, -1));
+    const r = inverseRoot(g, number, c, op.epsilon);
+    const p = g.mul(dRows, c);
+    const dx = () => {
+      const shrink = g.mul(g.mul(r, r), meanWith(g, p, gain!));
+      const even = g.sub(g.mul(dRows, gain!), meanWith(g, dRows, gain!));
+      return g.reshape(g.mul(r, g.sub(even, g.mul(c, shrink))), x!.shape);
+    };
     return [
       needs[0] ? dx() : null,
-      needs[1] ? sumTo(g, g.mul(dy!, n), gain!.shape) : null,
+      needs[1] ? g.reshape(g.matMul(r, p, { transA: true }), gain!.shape) : null,
       needs[2] ? sumTo(g, dy!, bias!.shape) : null,
     ];
   },
@@ -200,9 +208,21 @@ export const GRADIENTS: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
   },
 };
 
-/** 1 / √(mean + ε) over the last dimension. */
-function inverseRoot(g: GraphBuilder, number: GradientContext['number'], squares: Tensor, epsilon: number): Tensor {
-  return g.div(number(1), g.sqrt(g.add(g.reduceMean(squares, -1), number(epsilon))));
+/** [.., C] → [rows, C] */
+function asRows(g: GraphBuilder, x: Tensor): Tensor {
+  return x.shape.length === 2 ? x : g.reshape(x, [multiplyDims(...x.shape.slice(0, -1)), x.shape.at(-1)!]);
+}
+
+/** 1 / √(mean x² + ε) of each row: [rows, C] → [rows, 1]. */
+function inverseRoot(g: GraphBuilder, number: GradientContext['number'], x: Tensor, epsilon: number): Tensor {
+  return g.div(number(1), g.sqrt(g.add(g.reduceMean(g.mul(x, x), -1), number(epsilon))));
+}
+
+/** mean(x · weights) of each row, as one product: [rows, C], [C] → [rows, 1]. */
+function meanWith(g: GraphBuilder, x: Tensor, weights: Tensor): Tensor {
+  const C = weights.shape[0]!;
+  if (typeof C !== 'number') throw notDifferentiable('rmsNorm', `over a dimension of unknown size ${dimText(C)}`);
+  return g.matMul(x, g.reshape(weights, [C, 1]), { alpha: 1 / C });
 }
 
 /** Undoes broadcasting: sums the dimensions that `shape` does not have or has as 1. */

@@ -37,6 +37,14 @@ export function pointerToLocal(file: ParsedFile): Hit[] {
       if (enclosingFunction(statement)?.id() !== fn.id()) continue;
       const value = statement.namedChildren()[0];
       if (!value) continue;
+      const local = addressOfLocal(value, fn);
+      if (local) {
+        hits.push({
+          node: statement,
+          message: `Returns the address of ${local}, a local variable that no longer exists for the caller`,
+        });
+        continue;
+      }
       const pointed = pointedAt(value, file, new Set());
       const array = pointed ? arrays.get(pointed) : undefined;
       if (array && !array.isStatic) {
@@ -48,6 +56,17 @@ export function pointerToLocal(file: ParsedFile): Hit[] {
     }
   }
   return hits;
+}
+
+/** The name in `return &name;` where that is a plain variable of this call. */
+function addressOfLocal(value: Node, fn: Node): string | null {
+  const name = /^&\s*([A-Za-z_]\w*)$/.exec(value.text())?.[1];
+  if (!name) return null;
+  const declared = nodesOfKind(fn, 'declaration').some((declaration) => {
+    if (/\b(static|extern|_Thread_local)\b/.test(declaration.text())) return false;
+    return declaration.fieldChildren('declarator').some((declarator) => declaredName(declarator)?.text() === name);
+  });
+  return declared ? name : null;
 }
 
 function pointedAt(value: Node, file: ParsedFile, seen: Set<string>): string | null {
@@ -157,6 +176,18 @@ export function fixedBuffer(file: ParsedFile): Hit[] {
           message: `${call.callee} copies ${literal === null ? 'text of unknown length' : `${literal.length + 1} bytes`} into ${target.text()}, which holds ${size}`,
         });
       }
+    } else if (/^(memcpy|memmove|strncpy|strncat|read|recv)$/.test(call.callee)) {
+      const place = /^(read|recv)$/.test(call.callee) ? call.args[1]?.value : target;
+      const length = call.args[2]?.value;
+      const room = place ? arraysOf(fn).get(place.text()) : undefined;
+      if (!place || !room?.size || !room.isChar || !length) continue;
+      const given = Number(length.text());
+      if (given > room.size || (length.kind() === 'identifier' && !isLimited(length.text(), fn, file))) {
+        hits.push({
+          node: call.node,
+          message: `${call.callee} may write ${length.text()} bytes into ${place.text()}, which holds ${room.size}`,
+        });
+      }
     } else if (/^snprintf$/.test(call.callee) && size !== null) {
       const limit = Number(call.args[1]?.value.text());
       const computed = call.args[1] && !Number.isFinite(limit) && !/sizeof/.test(call.args[1].value.text());
@@ -170,6 +201,22 @@ export function fixedBuffer(file: ParsedFile): Hit[] {
     }
   }
   return hits;
+}
+
+/** Whether the function compares the length with anything, or takes it from the memory's own size. */
+function isLimited(name: string, fn: Node, file: ParsedFile): boolean {
+  const text = fn.text();
+  if (
+    new RegExp(
+      `\\b${name}\\s*(?:[<>]=?|==|&=|%=)|[<>]=?\\s*(?:\\([^()]*\\)\\s*)?${name}\\b|\\b(?:min|MIN)\\s*\\([^;]*\\b${name}\\b`,
+    ).test(text)
+  )
+    return true;
+  const identifier = nodesOfKind(fn, 'identifier').find((one) => one.text() === name);
+  const values = identifier ? file.bindings.valuesOf(identifier) : [];
+  return (
+    values.length > 0 && values.every((value) => /sizeof|\bmin\b|MIN\b|\?|^\d+$|%|&\s*(0x)?\d/i.test(value.text()))
+  );
 }
 
 function isMeasured(source: Node, fn: Node): boolean {

@@ -1,5 +1,6 @@
 import type { ParsedFile } from '../rules/parsed-file.ts';
 import type { ANALYSES, RuleFile } from '../rules/rule-file.ts';
+import { checkedThenOpened, useAfterFree } from './c-lifetime.ts';
 import { fixedBuffer, pointerToLocal, uncheckedAllocation } from './c-memory.ts';
 import type { Hit } from './hit.ts';
 import { homeMadeCipher } from './home-made-cipher.ts';
@@ -20,4 +21,6 @@ export const analyses: Readonly<
   'pointer-to-local': pointerToLocal,
   'unchecked-allocation': uncheckedAllocation,
   'fixed-buffer': fixedBuffer,
+  'use-after-free': useAfterFree,
+  'checked-then-opened': checkedThenOpened,
 };

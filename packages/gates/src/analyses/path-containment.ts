@@ -55,7 +55,7 @@ export function pathContainment(file: ParsedFile): Hit[] {
     if (!related || isRealContainment(fn)) continue;
     for (const check of checksIn(fn, file)) {
       if (enclosingFunction(check.node)?.id() !== fn.id()) continue;
-      const hit = judge(check, fn);
+      const hit = judge(check, fn, file.language);
       if (hit) hits.push(hit);
     }
   }
@@ -99,9 +99,14 @@ function isRealContainment(fn: Node): boolean {
   return resolves && /commonpath|relative_to|is_relative_to|\.parents\b|path\.relative\s*\(/.test(text);
 }
 
-function judge(check: Check, fn: Node): Hit | null {
+/** Whether the code looks for `..` and does more than take it out once, which leaves it in `....//`. */
+function refusesDots(text: string): boolean {
+  return /['"`]\/?\.\.\/?['"`]/.test(text.replace(/\.replace(All)?\(\s*r?['"`]\/?\.\.\/['"`]\s*,/g, ''));
+}
+
+function judge(check: Check, fn: Node, language: ParsedFile['language']): Hit | null {
   const text = fn.text();
-  const dotsRefused = /['"`]\/?\.\.\/?['"`]/.test(text);
+  const dotsRefused = refusesDots(text);
   const linksRefused = LINKS_REFUSED.test(text);
   const resolved: Resolved = check.resolved === 'raw' && dotsRefused ? 'normalised' : check.resolved;
   if (resolved === 'raw') {
@@ -111,10 +116,13 @@ function judge(check: Check, fn: Node): Hit | null {
       message: `${brief(check.subject)} is compared with the folder as it came: "..", and a link inside the folder, lead out of it`,
     };
   }
-  if (resolved === 'normalised' && !linksRefused) {
+  // Where files are written under names of an archive, there is no link yet to follow.
+  const unpacks = /\b(zip|tar|archive|entry|entries|unpack|extract)/i.test(text);
+  if (resolved === 'normalised' && !linksRefused && !unpacks) {
     return {
       node: check.node,
-      severity: 'medium',
+      // Node's `path.resolve` with a separator is the customary check; Python's customary one follows links.
+      severity: language === 'python' || check.byText ? 'medium' : 'low',
       cwe: 'CWE-59',
       message: `${brief(check.subject)} is compared without following links: a link inside the folder leads out of it`,
     };
@@ -137,6 +145,8 @@ function brief(node: Node): string {
 /** Whether a node is the folder: text of an absolute path, or a name that says so. */
 function isFolder(node: Node, file: ParsedFile): { text: string | null } | null {
   const text = file.bindings.textOf(node);
+  const called = node.kind() === 'identifier' && BASE_NAME.test(node.text()) && !file.bindings.isParameter(node);
+  if (text !== null && called && file.bindings.valuesOf(node).some((value) => asCall(value) !== null)) return { text };
   if (text !== null)
     return /^(\/(?!(proc|sys|dev)\b)[\w.-]|[A-Za-z]:\\|\.{0,2}\/\w)/.test(text) && !/^\/(api|v\d)\b/.test(text)
       ? { text }
@@ -307,7 +317,12 @@ function isPathLike(node: Node, file: ParsedFile): boolean {
   // What is compared is also opened.
   const fn = enclosingFunction(node);
   if (!fn) return false;
-  const opened = usesOf(fn, file).flatMap((call) => call.args.map((arg) => arg.value.text()));
+  const opened = usesOf(fn, file).flatMap((call) => [
+    ...call.args.map((arg) => arg.value.text()),
+    ...(/\.(open|(read|write)_(text|bytes)|unlink)$/.test(call.callee)
+      ? [call.calleeNode.field('object')?.text() ?? '']
+      : []),
+  ]);
   return identifiers.some((one) => file.bindings.isParameter(one) || opened.includes(one.text()));
 }
 
@@ -361,7 +376,7 @@ function unchecked(fn: Node, file: ParsedFile): Hit[] {
   if (/realpath|commonpath|relative_to|\.parents\b|secure_filename|safe_join|basename|\.resolve\s*\(\s*\)/.test(text))
     return [];
   if (checksIn(fn, file).length > 0) return [];
-  const dotsRefused = /['"`]\/?\.\.\/?['"`]/.test(text);
+  const dotsRefused = refusesDots(text);
   const moved = /\bchdir\(\s*['"]\/\w/.test(text);
   // A name out of a listing is inside the folder; what it links to may not be.
   const listed = /\bin\s+(os\.)?(listdir|scandir)\(|\.includes\(|\bin\s+\w*(files|names|entries)\b/.test(text);

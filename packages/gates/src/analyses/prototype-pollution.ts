@@ -10,7 +10,11 @@ const GUARDED = /__proto__|['"`]constructor['"`]|hasOwn|Object\.create\(null\)|n
  * write `object[a][b] = value` (also while walking a path) whose keys come from a request or a parameter.
  */
 export function prototypePollution(file: ParsedFile): Hit[] {
-  const fromRequest = taintOf({ request: true }, file.bindings, file.language, null);
+  const fromRequest = taintOf({ request: true }, file.bindings, file.language);
+  // `const FORBIDDEN = new Set(['__proto__', …])` outside of the function that asks it.
+  const forbidden = [...file.code.matchAll(/\b(?:const|let|var)\s+(\w+)\s*=[^;]{0,200}__proto__/g)].map(
+    (one) => one[1]!,
+  );
   const hits: Hit[] = [];
   for (const write of nodesOfKind(file.root, 'assignment_expression')) {
     const target = write.field('left');
@@ -20,7 +24,7 @@ export function prototypePollution(file: ParsedFile): Hit[] {
     if (!key || !object || file.bindings.isConstant(key)) continue;
     const fn = outermostFunction(write);
     const around = fn?.text() ?? file.code;
-    if (GUARDED.test(around)) continue;
+    if (GUARDED.test(around) || forbidden.some((name) => new RegExp(`\\b${name}\\b`).test(around))) continue;
     const loop = write
       .ancestors()
       .find((ancestor) => /^(for_in_statement|call_expression)$/.test(String(ancestor.kind())));

@@ -9,6 +9,8 @@ export interface Bindings {
   /** Expressions assigned to the identifier in the scope it belongs to; empty where it is free. */
   valuesOf(identifier: Node): readonly Node[];
   isParameter(identifier: Node): boolean;
+  /** The parameter (with its type, default and pattern) the identifier stands for, or null. */
+  parameterOf(identifier: Node): Node | null;
   /** Whether the file itself declares or assigns the name, in a scope around the identifier. */
   isBound(identifier: Node): boolean;
   /** The text the expression always has, following names that are assigned once; null where it varies. */
@@ -19,7 +21,7 @@ export interface Bindings {
 
 interface Scope {
   readonly values: Map<string, Node[]>;
-  readonly parameters: Set<string>;
+  readonly parameters: Map<string, Node>;
 }
 
 const IDENTIFIERS = new Set([
@@ -54,7 +56,7 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
   const scopeOf = (id: number | null): Scope => {
     let scope = scopes.get(id);
     if (!scope) {
-      scope = { values: new Map(), parameters: new Set() };
+      scope = { values: new Map(), parameters: new Map() };
       scopes.set(id, scope);
     }
     return scope;
@@ -84,7 +86,7 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     for (const node of nodesOfKind(root, 'assignment_expression')) bindC(node.field('left'), node.field('right'), node);
     for (const node of nodesOfKind(root, 'parameter_declaration')) {
       const name = declaredName(node.field('declarator'));
-      if (name) scopeOf(enclosingFunction(node)?.id() ?? null).parameters.add(name.text());
+      if (name) scopeOf(enclosingFunction(node)?.id() ?? null).parameters.set(name.text(), node);
     }
   } else {
     for (const node of nodesOfKind(root, 'variable_declarator')) bind(node.field('name')!, node.field('value'), node);
@@ -100,7 +102,7 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     for (const node of nodesOfKind(root, 'formal_parameters')) declareParameters(node);
     for (const node of nodesOfKind(root, 'arrow_function')) {
       const single = node.field('parameter');
-      if (single) scopeOf(node.id()).parameters.add(single.text());
+      if (single) scopeOf(node.id()).parameters.set(single.text(), single);
     }
   }
 
@@ -113,7 +115,7 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     const owner = list.parent();
     if (!owner) return;
     for (const parameter of list.namedChildren()) {
-      for (const name of namesIn(parameter)) scopeOf(owner.id()).parameters.add(name);
+      for (const name of namesIn(parameter)) scopeOf(owner.id()).parameters.set(name, parameter);
     }
   }
 
@@ -135,6 +137,10 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     return find(identifier)?.parameters.has(identifier.text()) ?? false;
   }
 
+  function parameterOf(identifier: Node): Node | null {
+    return find(identifier)?.parameters.get(identifier.text()) ?? null;
+  }
+
   function textOf(expression: Node, depth = 0): string | null {
     const literal = literalText(expression);
     if (literal !== null || depth > 8) return literal;
@@ -151,7 +157,7 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
       // Resolving or joining constant path text leaves it constant.
       const callee = expression.field('function')?.text() ?? '';
       const args = expression.field('arguments')?.namedChildren() ?? [];
-      if (/(^|\.)join$/.test(callee)) {
+      if (/(^|path\.)(win32\.|posix\.)?join$/i.test(callee)) {
         const parts = args.map((arg) => textOf(arg, depth + 1));
         return parts.length > 0 && !parts.includes(null) ? parts.join('/') : null;
       }
@@ -217,6 +223,7 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
   return {
     valuesOf,
     isParameter,
+    parameterOf,
     isBound: (identifier) => find(identifier) !== null,
     textOf: (node) => textOf(node),
     isConstant: (node) => isConstant(node),

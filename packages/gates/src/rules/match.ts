@@ -26,6 +26,10 @@ export function hitsOf(rule: RuleFile, file: ParsedFile): Hit[] {
   });
 }
 
+function isNamed(call: Call, pattern: RegExp): boolean {
+  return call.names.some((name) => pattern.test(name));
+}
+
 function argument(call: Call, key: string | number): Argument | undefined {
   return call.args.find((arg) => String(arg.key) === String(key));
 }
@@ -45,7 +49,7 @@ function argumentsMatch(call: Call, patterns: Record<string, RegExp> | undefined
 function callHits(match: CallMatch, { calls, bindings }: ParsedFile): Hit[] {
   return calls
     .filter((call) => {
-      if (!match.call.test(call.callee)) return false;
+      if (!isNamed(call, match.call)) return false;
       if (match.count !== undefined && call.args.length !== match.count) return false;
       if (match.absent?.some((key) => argument(call, key))) return false;
       if (!argumentsMatch(call, match.arguments, bindings)) return false;
@@ -84,7 +88,12 @@ function treeHits(match: TreeMatch, { root, bindings }: ParsedFile): Hit[] {
 function sinkNodes(sink: Sink, { root, calls, bindings, language }: ParsedFile): { node: Node; value: Node }[] {
   if ('call' in sink) {
     return calls
-      .filter((call) => sink.call.test(call.callee) && argumentsMatch(call, sink.arguments, bindings))
+      .filter(
+        (call) =>
+          isNamed(call, sink.call) &&
+          argumentsMatch(call, sink.arguments, bindings) &&
+          !(sink.lacks && argumentsMatch(call, sink.lacks, bindings)),
+      )
       .flatMap((call) =>
         call.args
           .filter((arg) => sink.argument === '*' || String(arg.key) === String(sink.argument))
@@ -106,7 +115,7 @@ function sinkNodes(sink: Sink, { root, calls, bindings, language }: ParsedFile):
 }
 
 function taintHits(spec: NonNullable<RuleFile['taint']>, file: ParsedFile): Hit[] {
-  const taint = taintOf(spec.sources, file.bindings, file.language, spec.sanitizers ?? null);
+  const taint = taintOf(spec.sources, file.bindings, file.language, spec);
   return spec.sinks.flatMap((sink) =>
     sinkNodes(sink, file).flatMap(({ node, value }) => {
       const source = taint.sourceOf(value);

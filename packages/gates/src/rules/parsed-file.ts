@@ -1,4 +1,5 @@
 import { type Bindings, bindingsOf } from './bindings.ts';
+import { fullName, originsOf } from './origins.ts';
 import type { RuleFile } from './rule-file.ts';
 import { type Call, callsOf, type Node, nodesOfKind, parseSource } from './syntax.ts';
 
@@ -18,6 +19,7 @@ export interface ParsedFile {
 
 export function parseFile(path: string, text: string, language: CodeLanguage): ParsedFile {
   const root = parseSource(language, text);
+  const origins = originsOf(root, language);
   return {
     path,
     text,
@@ -25,7 +27,10 @@ export function parseFile(path: string, text: string, language: CodeLanguage): P
     language,
     root,
     bindings: bindingsOf(root, language),
-    calls: callsOf(root, language),
+    calls: callsOf(root, language).map((call) => {
+      const full = fullName(call.callee, origins);
+      return full === null ? call : { ...call, names: [call.callee, full] };
+    }),
   };
 }
 

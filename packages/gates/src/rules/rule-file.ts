@@ -54,7 +54,13 @@ const TreeMatch = z.strictObject({
 });
 
 const Sink = z.union([
-  z.strictObject({ call: Pattern, argument: z.union([z.string(), z.int()]), arguments: ArgumentPatterns.optional() }),
+  z.strictObject({
+    call: Pattern,
+    argument: z.union([z.string(), z.int()]),
+    arguments: ArgumentPatterns.optional(),
+    /** Not where these arguments match. */
+    lacks: ArgumentPatterns.optional(),
+  }),
   /** Assignment whose target's text matches. */
   z.strictObject({ assign: Pattern }),
   /** A node found by ast-grep; the metavariable is the sink. */
@@ -72,6 +78,10 @@ const Taint = z.strictObject({
   sinks: z.array(Sink).min(1),
   /** Callees that make the data safe for this sink. */
   sanitizers: Pattern.optional(),
+  /** Only the text itself counts, not what is looked up with it. */
+  textOnly: z.boolean().optional(),
+  /** Text put together with a beginning of this form is safe. */
+  fixedStart: Pattern.optional(),
 });
 
 export const ANALYSES = [
@@ -82,6 +92,8 @@ export const ANALYSES = [
   'pointer-to-local',
   'unchecked-allocation',
   'fixed-buffer',
+  'use-after-free',
+  'checked-then-opened',
 ] as const;
 
 export const RuleFile = z

@@ -125,6 +125,8 @@ export interface Argument {
 export interface Call {
   readonly node: Node;
   readonly callee: string;
+  /** The callee as written and, where the file imports it, by its full name. */
+  readonly names: readonly string[];
   readonly calleeNode: Node;
   readonly args: readonly Argument[];
   /** Offset of its first character. */
@@ -147,7 +149,7 @@ export function asCall(node: Node): Call | null {
       args.push({ key: child.field('name')?.text() ?? '', value: child.field('value') ?? child });
     } else args.push({ key: position++, value: child });
   }
-  return { node, callee, calleeNode, args, start: node.range().start.index };
+  return { node, callee, names: [callee], calleeNode, args, start: node.range().start.index };
 }
 
 /** Nodes of any of these kinds below `root`, in source order. Kinds must exist in the language's grammar. */

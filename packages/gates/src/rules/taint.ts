@@ -1,6 +1,7 @@
 import type { Language } from '../language.ts';
 import { type Bindings, isIdentifier } from './bindings.ts';
-import { asCall, isFunction, literalText, type Node } from './syntax.ts';
+import { isRouteParameter } from './route-parameters.ts';
+import { asCall, type Call, isFunction, literalText, type Node } from './syntax.ts';
 
 /** What a rule asks of the data flow. All regular expressions are tried on text without white space. */
 export interface TaintSources {
@@ -16,11 +17,25 @@ export interface TaintSources {
   readonly text?: RegExp;
 }
 
+/** What ends a flow. */
+export interface TaintLimits {
+  /** Callees that make the data safe for this sink. */
+  readonly sanitizers?: RegExp | undefined;
+  /** Only the text itself counts, not what is looked up with it: a row found by a name is not the name. */
+  readonly textOnly?: boolean | undefined;
+  /** Text that begins with fixed text of this form is safe: an address with its host. */
+  readonly fixedStart?: RegExp | undefined;
+}
+
+/** Calls whose result still holds the text of their arguments. */
+const KEEPS_TEXT =
+  /^(String|str|bytes|unicode|decodeURIComponent|decodeURI|unescape|atob|btoa|Buffer\.from|(util\.)?format|sprintf|Object\.(values|entries|assign)|Array\.(from|of)|Promise\.resolve|Markup|mark_safe|SafeString|make_response|HttpResponse|HTMLResponse|unquote\w*|urllib\.parse\.unquote\w*)$|^new (String|URL|URLSearchParams)$|\.(replace|replaceAll|concat|join|trim|slice|substring|substr|toLowerCase|toUpperCase|split|pop|shift|at|map|filter|padEnd|padStart|format|strip|lower|upper|title|decode|encode|toString|append|push|unquote)$/;
+
 const REQUEST: Readonly<Record<'python' | 'javascript', RegExp>> = {
   python:
     /^(flask\.)?(self\.)?request\.(args|form|values|json|data|cookies|headers|files|GET|POST|FILES|COOKIES|META|query_params|path_params|body|query|params|match_info|url|path|full_path|referrer|get_json\(.*\)|get_data\(.*\))$|^(input|raw_input)\(|^sys\.argv$/,
   javascript:
-    /^((this\.)?(req|request|ctx|ctx\.request|context\.request|c\.req|event))\.(query|body|params|headers|cookies|url|originalUrl|path|hostname|queryStringParameters|pathParameters|rawBody|files?|searchParams)$|^(window\.|document\.|self\.)?location(\.(search|hash|href|pathname))?$|^document\.(URL|documentURI|referrer|cookie)$|^window\.name$|^(c|ctx|req|request)\.(req\.)?(param|query|header|get|formData|json|text|nextUrl)\(/,
+    /^((this\.)?(req|request|ctx|ctx\.request|context\.request|c\.req|event))\.(query|body|params|headers|cookies|url|originalUrl|path|hostname|queryStringParameters|pathParameters|rawBody|files?|searchParams)$|^(req|request)\.nextUrl(\.\w+)?$|^(window\.|document\.|self\.)?location(\.(search|hash|href|pathname))?$|^document\.(URL|documentURI|referrer|cookie)$|^window\.name$|^(c|ctx|req|request)\.(req\.)?(param|query|header|get|formData|json|text|nextUrl)\(/,
 };
 
 /** Calls whose result carries no text of their argument. */
@@ -36,7 +51,7 @@ export function taintOf(
   sources: TaintSources,
   bindings: Bindings,
   language: Language,
-  sanitizers: RegExp | null,
+  { sanitizers, textOnly, fixedStart }: TaintLimits = {},
 ): Taint {
   const seen = new Map<number, Node | null>();
   const request = REQUEST[language === 'python' ? 'python' : 'javascript'];
@@ -59,6 +74,20 @@ export function taintOf(
     return base?.text() === 'location' && (bindings.isParameter(base) || bindings.isBound(base));
   }
 
+  /** A function of this file, which may put its arguments into its result. */
+  function isOwnFunction(callee: Node): boolean {
+    if (callee.kind() !== 'identifier') return false;
+    const name = callee.text().replaceAll('$', '\\$');
+    const root = callee.ancestors().at(-1) ?? callee;
+    return new RegExp(
+      `\\b(function\\s*\\*?\\s*${name}\\s*\\(|def\\s+${name}\\s*\\(|${name}\\s*=\\s*(async\\s*)?(\\(|\\w+\\s*=>|function))`,
+    ).test(root.text());
+  }
+
+  function isOwnAddress(call: Call): boolean {
+    return /^(\w+\.)?(req|request|ctx)\.(url|nextUrl|originalUrl|href)$/.test(call.args[1]?.value.text() ?? '');
+  }
+
   function sourceOf(node: Node): Node | null {
     const id = node.id();
     const known = seen.get(id);
@@ -76,6 +105,12 @@ export function taintOf(
     const call = asCall(node);
     if (call && (CLEAN.test(call.callee) || sanitizers?.test(call.callee))) return null;
     if (isSource(node, text)) return node;
+    // An object is sent as JSON, which no browser takes for a page.
+    if (textOnly && /^(object|dictionary)$/.test(kind)) return null;
+    if (fixedStart) {
+      const pieces = piecesOf(node, bindings);
+      if (pieces && fixedStart.test(pieces.fixed)) return null;
+    }
     if (kind === 'comparison_operator' || kind === 'not_operator' || kind === 'comment') return null;
     if (kind === 'binary_expression' && /^([=!]==?|[<>]=?|in|instanceof)$/.test(node.field('operator')?.text() ?? ''))
       return null;
@@ -83,6 +118,8 @@ export function taintOf(
     if (isIdentifier(node)) {
       if (kind === 'property_identifier') return null;
       if (sources.parameters && bindings.isParameter(node)) return node;
+      const parameter = sources.request ? bindings.parameterOf(node) : null;
+      if (parameter && isRouteParameter(node.text(), parameter, language)) return node;
       for (const value of bindings.valuesOf(node)) {
         const found = sourceOf(value);
         if (found) return found;
@@ -91,6 +128,8 @@ export function taintOf(
     }
     if (kind === 'member_expression' || kind === 'attribute') {
       const object = node.field('object');
+      const property = (node.field('property') ?? node.field('attribute'))?.text() ?? '';
+      if (/^(length|size|byteLength|ok|status|statusCode|status_code)$/.test(property)) return null;
       return object ? sourceOf(object) : null;
     }
     if (kind === 'subscript_expression' || kind === 'subscript') {
@@ -102,6 +141,10 @@ export function taintOf(
       const receiver = call.calleeNode.field('object');
       const fromReceiver = receiver ? sourceOf(receiver) : null;
       if (fromReceiver) return fromReceiver;
+      if (textOnly && !KEEPS_TEXT.test(call.callee) && !isOwnFunction(call.calleeNode)) return null;
+      // `new URL('/home', request.url)` stays where it is.
+      if (call.callee === 'new URL' && call.args[0] && bindings.isConstant(call.args[0].value) && isOwnAddress(call))
+        return null;
       for (const argument of call.args) {
         const found = sourceOf(argument.value);
         if (found) return found;

@@ -59,18 +59,22 @@ export const flawfinder: Scanner = {
     };
     return {
       findings: log.runs.flatMap((run) =>
-        run.results.map((result): RawFinding => {
+        run.results.flatMap((result): RawFinding[] => {
           const line = result.locations[0]?.physicalLocation.region.startLine ?? 1;
-          return {
+          // `--minlevel` does nothing to its SARIF; a rank is a fifth of a level.
+          if (result.rank < 0.6) return [];
+          const finding: RawFinding = {
             kind: 'security',
             rule: `flawfinder/${result.ruleId}`,
             cwe: /CWE-\d+/.exec(result.message.text)?.[0] ?? null,
-            severity: result.rank >= 0.8 ? 'medium' : 'low',
+            // It looks at names of functions alone: only level 5 is wrong wherever it stands.
+            severity: result.rank >= 1 ? 'medium' : result.rank >= 0.8 ? 'low' : 'info',
             confidence: 'low',
             line,
             endLine: line,
             message: result.message.text,
           };
+          return [finding];
         }),
       ),
     };

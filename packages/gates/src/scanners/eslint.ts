@@ -69,13 +69,33 @@ const plugins = { security, '@microsoft/sdl': sdl, 'no-unsanitized': noUnsanitiz
   never
 >;
 
-function configFor(file: SourceFile, sourceType: 'module' | 'commonjs', rules: Linter.RulesRecord): Linter.Config {
+/** Dialects a file may be written in. Decorators come in two kinds; only the older one stands before parameters. */
+interface Dialect {
+  readonly sourceType: 'module' | 'commonjs';
+  readonly decorators: 'decorators' | 'decorators-legacy';
+}
+
+/** Dialects in the order they are tried: the first that parses is the file's. */
+function dialectsOf({ text }: SourceFile): Dialect[] {
+  const kinds: Dialect['decorators'][] = /[(,]\s*@[A-Za-z_$]/.test(text)
+    ? ['decorators-legacy', 'decorators']
+    : ['decorators'];
+  return [
+    ...kinds.map((decorators) => ({ sourceType: 'module' as const, decorators })),
+    { sourceType: 'commonjs', decorators: kinds[0]! },
+  ];
+}
+
+function configFor(file: SourceFile, dialect: Dialect, rules: Linter.RulesRecord): Linter.Config {
   const typescript = file.language === 'typescript' || file.language === 'tsx';
+  const flow = !typescript && /^\s*(\/\/|\/?\*+)\s*@flow\b/m.test(file.text.slice(0, 2000));
   const syntax = [
     ...(typescript ? [['typescript', { dts: file.path.endsWith('.d.ts') }]] : []),
+    ...(flow ? ['flow'] : []),
     ...(file.language === 'typescript' ? [] : ['jsx']),
-    ...(typescript ? ['decorators'] : []),
+    dialect.decorators,
   ];
+  const { sourceType } = dialect;
   return {
     plugins,
     files: ['**/*.{js,mjs,cjs,jsx,ts,mts,cts,tsx}'],
@@ -125,19 +145,17 @@ export function lint(
   extra: Record<string, never> = {},
 ): { messages: Linter.LintMessage[]; suppressed: Linter.SuppressedLintMessage[] } {
   const text = withoutInlineConfig(file.text);
-  const verify = (sourceType: 'module' | 'commonjs'): Linter.LintMessage[] => {
-    const config = configFor(file, sourceType, rules);
-    return linter.verify(text, [{ ...config, plugins: { ...config.plugins, ...extra } }], {
+  let first: Linter.LintMessage[] | null = null;
+  for (const dialect of dialectsOf(file)) {
+    const config = configFor(file, dialect, rules);
+    const messages = linter.verify(text, [{ ...config, plugins: { ...config.plugins, ...extra } }], {
       filename: file.path.split('/').at(-1)!,
     });
-  };
-  let messages = verify('module');
-  if (messages.some((message) => message.fatal)) {
-    const asScript = verify('commonjs');
-    if (!asScript.some((message) => message.fatal)) messages = asScript;
-    else messages = verify('module');
+    if (!messages.some((message) => message.fatal))
+      return { messages, suppressed: (linter as unknown as SuppressionReader).getSuppressedMessages() };
+    first ??= messages;
   }
-  return { messages, suppressed: (linter as unknown as SuppressionReader).getSuppressedMessages() };
+  return { messages: first!, suppressed: [] };
 }
 
 function meaningOf(message: Linter.LintMessage): RawFinding {

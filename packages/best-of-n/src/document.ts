@@ -18,7 +18,7 @@ export function toRunDocument(state: RunState): RunDocument {
     ranking: [...(state.ranked?.ranking ?? [])],
     best: state.ranked?.best ?? null,
     kept: state.kept?.id ?? null,
-    statistics: statistics(candidates),
+    statistics: statistics(candidates, state.started.options.distinct ?? 0),
     totals: {
       tokens: {
         prompt: sum(shown.map(({ tokens }) => tokens.prompt)),
@@ -58,20 +58,29 @@ function toCandidate(state: RunState, candidate: CandidateState): Candidate {
 }
 
 /** Tries are the candidates a maker answered; one that could not be made says nothing about the task. */
-function statistics(candidates: readonly CandidateState[]): RunStatistics {
+function statistics(candidates: readonly CandidateState[], dial: number): RunStatistics {
   const tries = candidates.filter(({ finished }) => finished !== null && finished.status !== 'error');
   const n = tries.length;
   const passed = tries.filter(({ finished }) => finished?.status === 'passed').length;
   const usable = tries.filter(({ recorded }) => recorded !== null);
   const distinct = new Set(usable.map(({ recorded }) => recorded?.fingerprint)).size;
-  const ks = Array.from({ length: n }, (_, i) => i + 1);
+  // pass@k is about independent tries.
+  const ks = dial > 0 ? [] : Array.from({ length: n }, (_, i) => i + 1);
   return {
     n,
     passed,
     distinct,
     duplicates: usable.length - distinct,
+    identical: usable.length - differentAnswers(usable),
     passAt: Object.fromEntries(ks.map((k) => [String(k), passAtKRate(n, passed, k)])),
   };
+}
+
+/** An agent gives no answer in words: its candidates count as different. */
+function differentAnswers(candidates: readonly CandidateState[]): number {
+  return new Set(
+    candidates.map(({ made, recorded, id }) => (made.answer === '' ? id : `${recorded?.fingerprint} ${made.answer}`)),
+  ).size;
 }
 
 function sum(values: readonly number[]): number {

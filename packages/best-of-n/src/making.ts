@@ -40,6 +40,8 @@ async function adoptAll(session: Session): Promise<void> {
 interface MakerJob {
   readonly maker: Maker;
   readonly indices: readonly number[];
+  /** Its positions in the whole run. */
+  readonly share: readonly number[];
 }
 
 /** Candidate i is made by model i mod the number of models; indices that are made already are left out. */
@@ -53,10 +55,12 @@ function byMaker(session: Session): MakerJob[] {
     indices.push(index);
     jobs.set(model, indices);
   }
+  const all = Array.from({ length: n }, (_, index) => index);
   return [...jobs].map(([model, indices]) => {
+    const share = all.filter((index) => models[index % models.length] === model);
     const maker = session.parts.makers.find((one) => one.model === model);
     if (maker === undefined) throw new Error(`internal: no maker for ${model}`);
-    return { maker, indices };
+    return { maker, indices, share };
   });
 }
 
@@ -68,7 +72,7 @@ interface MakerFailure {
 
 async function makeWith(
   session: Session,
-  { maker, indices }: MakerJob,
+  { maker, indices, share }: MakerJob,
   budget: RunBudget,
   pipeline: Pipeline,
 ): Promise<MakerFailure | null> {
@@ -80,8 +84,10 @@ async function makeWith(
         task,
         base: session.base,
         indices,
+        share,
         seed: options.seed,
         temperature: options.temperature,
+        ...(options.distinct === undefined ? {} : { distinct: options.distinct }),
         budget,
         workspaces: session.parts.workspaces,
         signal: session.signal,

@@ -1,3 +1,4 @@
+import type { MakeRequest } from '@lathe/protocol';
 import { type Gate, LatheError, RunDocument, type WorkspaceSource } from '@lathe/protocol';
 import { expect, test } from 'vitest';
 import { edit, exited, type FakeRun, fakeWorkspaces, options, proposal, scriptedMaker } from './__fixtures__/fakes.ts';
@@ -81,6 +82,31 @@ test('the same code is checked once and stands for all its equals, also while th
   expect(document.candidates[1]?.checks).toEqual(document.candidates[0]?.checks);
   expect(document.statistics).toMatchObject({ n: 5, passed: 3, distinct: 2, duplicates: 3 });
   expect(document.ranking.map(({ id }) => id)).toEqual(['c1', 'c3']);
+});
+
+test('duplicates are counted, and apart from them those whose answer is the same letter for letter', async () => {
+  const answers = ['good()', 'good()', 'good( )', 'bad', 'good()'];
+  const script = (index: number) => proposal(index, [edit('a.js', answers[index]!)], { answer: answers[index]! });
+  const { all } = parts({ makers: [scriptedMaker('fake:a', script)] });
+  const document = toRunDocument(await runBestOfN(start({ options: options({ n: 5 }) }), all));
+  expect(document.statistics).toMatchObject({ distinct: 2, duplicates: 3, identical: 2 });
+});
+
+test('makers are told the dial and their share of the run; candidates drawn to differ have no pass@k', async () => {
+  const asked: MakeRequest[] = [];
+  const made = writes((index) => `good ${index}`);
+  const maker = (model: string) =>
+    scriptedMaker(model, (index, request) => {
+      asked.push(request);
+      return made(index);
+    });
+  const { all } = parts({ makers: [maker('fake:a'), maker('fake:b')] });
+  const drawn = options({ n: 5, models: ['fake:a', 'fake:b'], distinct: 0.5 });
+  const document = toRunDocument(await runBestOfN(start({ options: drawn }), all));
+  expect(new Set(asked.map(({ share, distinct }) => JSON.stringify({ share, distinct })))).toEqual(
+    new Set(['{"share":[0,2,4],"distinct":0.5}', '{"share":[1,3],"distinct":0.5}']),
+  );
+  expect(document.statistics).toMatchObject({ n: 5, passed: 5, passAt: {} });
 });
 
 test('what a candidate may not touch is taken back and named; with nothing left it is invalid', async () => {

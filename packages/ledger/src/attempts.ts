@@ -45,8 +45,10 @@ export function countAttempts(runs: readonly RunDocument[], seed = 1): Attempts 
   const candidates = runs.flatMap((run) => run.candidates);
   const statuses: Record<string, number> = {};
   for (const { status } of candidates) statuses[status] = (statuses[status] ?? 0) + 1;
-  const size = Math.min(SIZE, Math.max(0, ...runs.map((run) => run.statistics.n)));
-  const compared = size === 0 ? [] : runs.filter((run) => run.statistics.n >= size);
+  // Runs whose candidates were drawn to differ have no pass@k.
+  const independent = runs.filter((run) => run.statistics.n === 0 || run.statistics.passAt['1'] !== undefined);
+  const size = Math.min(SIZE, Math.max(0, ...independent.map((run) => run.statistics.n)));
+  const compared = size === 0 ? [] : independent.filter((run) => run.statistics.n >= size);
   const at = (run: RunDocument, k: number) => run.statistics.passAt[String(k)]?.value ?? 0;
   const passAt: Record<string, number> = {};
   for (let k = 1; k <= size; k += 1) passAt[k] = mean(compared.map((run) => at(run, k)));

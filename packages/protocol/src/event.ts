@@ -11,6 +11,8 @@ export const RunOptions = z.object({
   /** Model ids; candidate i is made by `models[i % models.length]`. */
   models: z.array(z.string()).min(1),
   temperature: z.number().min(0).nullable(),
+  /** Share of a text's probability that each draw of it takes away; absent or 0: candidates are independent, 1: without replacement. */
+  distinct: z.number().min(0).max(1).optional(),
   seed: z.int(),
   maxCostUsd: z.number().min(0).nullable(),
   maxSeconds: z.number().positive().nullable(),

@@ -21,10 +21,17 @@ export interface MakeRequest {
   readonly base: Tree;
   /** Positions in the run to make, ascending; the maker answers each exactly once. */
   readonly indices: readonly number[];
+  /**
+   * All positions of the run that are this maker's, ascending, those that were made before included: a candidate drawn
+   * together with others is the draw of its place among them. Absent: `indices`.
+   */
+  readonly share?: readonly number[];
   /** The run's seed: with an index it fixes a candidate's random numbers. */
   readonly seed: number;
   /** Null: the maker's own default. */
   readonly temperature: number | null;
+  /** See `RunOptions`. A maker that cannot draw candidates together ignores it. */
+  readonly distinct?: number;
   readonly budget: Budget;
   /** For agents, which work in the candidate's own copy. */
   readonly workspaces: WorkspaceSource;

@@ -13,7 +13,9 @@ export const RunStatistics = z.object({
   /** Groups of equal code among the usable candidates. */
   distinct: z.int(),
   duplicates: z.int(),
-  /** Unbiased pass@k by k, for every k up to n. */
+  /** Those of the duplicates whose answer is an earlier one's letter for letter; the others differ in spelling alone. */
+  identical: z.int(),
+  /** Unbiased pass@k by k, for every k up to n. Empty where candidates were not drawn independently (`distinct` above 0). */
   passAt: z.record(z.string(), Rate),
 });
 export type RunStatistics = z.infer<typeof RunStatistics>;

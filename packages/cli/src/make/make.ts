@@ -97,10 +97,13 @@ async function chooseChecks(settings: MakeSettings, base: Tree, session: Session
 }
 
 async function runOptions(settings: MakeSettings, session: Session): Promise<RunOptions> {
+  const models = [...(settings.models ?? (await chooseModels(session)))];
+  if (settings.distinct !== null && settings.distinct > 0) requireDrawing(models, settings, session);
   return {
     n: settings.n,
-    models: [...(settings.models ?? (await chooseModels(session)))],
+    models,
     temperature: settings.temperature,
+    ...(settings.distinct === null ? {} : { distinct: settings.distinct }),
     seed: settings.seed ?? randomInt(2 ** 31),
     maxCostUsd: settings.maxCostUsd,
     maxSeconds: settings.maxSeconds,
@@ -108,6 +111,26 @@ async function runOptions(settings: MakeSettings, session: Session): Promise<Run
     keep: settings.keep,
     unsafeNoSandbox: settings.unsafeNoSandbox,
   };
+}
+
+/** Only a model whose distribution is at hand can be drawn from without replacement, and only where there is one. */
+function requireDrawing(models: readonly string[], { temperature }: MakeSettings, session: Session): void {
+  const others = models.filter((model) => !model.startsWith('local:')).map(plainLine);
+  if (others.length === models.length) {
+    throw new LatheError(
+      'LATHE_USAGE_DISTINCT',
+      `--distinct needs a local model; ${others.join(', ')} gives answers only`,
+      {
+        remedy: 'add a local model, e.g. --model local:qwen2.5-coder-0.5b, or leave --distinct out',
+      },
+    );
+  }
+  if (temperature === 0) {
+    throw new LatheError('LATHE_USAGE_DISTINCT', '--distinct needs a temperature above 0: at 0 there is one answer', {
+      remedy: 'leave --temperature out, or give one such as 0.6',
+    });
+  }
+  if (others.length > 0) session.warn(`--distinct does not reach ${others.join(', ')}: it draws nothing itself`);
 }
 
 function heading(task: MakeSettings['task'], runId: string, { colors }: Session): string {

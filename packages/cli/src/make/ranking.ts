@@ -100,9 +100,16 @@ function summary(run: RunDocument): string[] {
       : ` (pass@1 ${percent(rate.value)}, 95 % interval ${percent(rate.low)} to ${percent(rate.high)})`;
   const time = `${formatDuration(totals.durationMs)} in all: making ${formatDuration(totals.makeMs)}, checking ${formatDuration(totals.checkMs)}`;
   return [
-    `${passed}${interval}; ${plural(statistics.distinct, 'distinct solution')}`,
+    `${passed}${interval}; ${plural(statistics.distinct, 'distinct solution')}${repeats(statistics)}`,
     `${time} · ${formatCount(totals.tokens.completion)} tokens · ${formatUsd(totals.costUsd)}`,
   ];
+}
+
+function repeats({ duplicates, identical }: RunDocument['statistics']): string {
+  if (duplicates === 0) return '';
+  const letters =
+    identical === 0 ? '' : identical === duplicates ? ', letter for letter' : `, ${identical} letter for letter`;
+  return ` (${plural(duplicates, 'duplicate')}${letters})`;
 }
 
 function percent(rate: number): string {

@@ -95,6 +95,19 @@ describe('the task file', () => {
     });
   });
 
+  test.each<[string, number | true | undefined, number | null]>([
+    ['', undefined, null],
+    ['', true, 1],
+    ['', 0.5, 0.5],
+    ['distinct: 0.25\n', undefined, 0.25],
+    ['distinct: true\n', undefined, 1],
+    ['distinct: true\n', 0, 0],
+  ])('the dial: %j in the file and %j on the command line is %j', async (line, distinct, expected) => {
+    const task = await taskFile(`---\nn: 4\n${line}---\nDo it.\n`);
+    const flags = { task, ...(distinct === undefined ? {} : { distinct }) };
+    expect((await readSettings(undefined, flags, here)).distinct).toBe(expected);
+  });
+
   test.each([
     ['---\ncolour: red\n---\nx', 'colour'],
     ['---\nn: ten\n---\nx', 'n: '],

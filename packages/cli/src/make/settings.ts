@@ -12,6 +12,8 @@ export interface MakeFlags {
   readonly allow?: readonly string[];
   readonly file?: readonly string[];
   readonly temperature?: number;
+  /** `true`: without a value. */
+  readonly distinct?: number | true;
   readonly seed?: number;
   readonly maxCost?: number;
   readonly maxSeconds?: number;
@@ -28,6 +30,7 @@ export interface MakeSettings {
   readonly n: number;
   readonly models: readonly string[] | null;
   readonly temperature: number | null;
+  readonly distinct: number | null;
   readonly seed: number | null;
   readonly maxCostUsd: number | null;
   readonly maxSeconds: number | null;
@@ -81,6 +84,7 @@ export async function readSettings(
     n: flags.n ?? inFile.n ?? 10,
     models: given.model ?? inFile.model ?? null,
     temperature: flags.temperature ?? inFile.temperature ?? null,
+    distinct: (flags.distinct === true ? 1 : flags.distinct) ?? inFile.distinct ?? null,
     seed: flags.seed ?? inFile.seed ?? null,
     maxCostUsd: flags.maxCost ?? inFile['max-cost'] ?? null,
     maxSeconds: flags.maxSeconds ?? inFile['max-seconds'] ?? null,

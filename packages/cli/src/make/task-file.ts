@@ -18,6 +18,7 @@ const FrontMatter = z.strictObject({
   allow: oneOrMany.optional(),
   file: oneOrMany.optional(),
   temperature: z.number().min(0).max(5).optional(),
+  distinct: z.union([z.number().min(0).max(1), z.boolean().transform(Number)]).optional(),
   seed: z
     .int()
     .min(0)

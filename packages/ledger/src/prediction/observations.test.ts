@@ -87,7 +87,7 @@ test('a kept candidate is asked what its gates and its ranking said', () => {
     ],
     best: 'c3',
     kept: 'c1',
-    statistics: { n: 4, passed: 3, distinct: 2, duplicates: 1, passAt: {} },
+    statistics: { n: 4, passed: 3, distinct: 2, duplicates: 1, identical: 1, passAt: {} },
     totals: { tokens: { prompt: 1, completion: 1 }, costUsd: 0, durationMs: 1, makeMs: 1, checkMs: 1 },
   };
   const keptIn = (commit: number): KeptCandidate => ({

@@ -84,6 +84,18 @@ describe.skipIf(MISSING !== '')(`the local maker${MISSING}`, () => {
     expect(read).toBe(alone!.tokens.prompt);
   });
 
+  test('drawn to differ, all answers differ, and what is made later is what it would have been', async () => {
+    const indices = [0, 2, 4, 6, 8];
+    const drawn = { indices, share: indices, distinct: 1 };
+    const all = await proposals(maker, drawn);
+    expect(all.map(({ index }) => index)).toEqual(indices);
+    expect(new Set(all.map(({ answer }) => answer)).size).toBe(5);
+    const later = await proposals(maker, { ...drawn, indices: [2, 6] });
+    expect(later.map(({ index, answer }) => ({ index, answer }))).toEqual(
+      [1, 3].map((place) => ({ index: indices[place], answer: all[place]!.answer })),
+    );
+  });
+
   test('an answer that is cut off says so', async () => {
     const brief = createLocalMaker({ model: 'local:smollm2-135m', modelPath: MODEL, maxAnswerTokens: 3 });
     const [made] = await proposals(brief, { indices: [0] });

@@ -90,6 +90,8 @@ async function lathe(): Promise<void> {
     clip: 1,
     seed: 1,
     threads,
+    // PyTorch's threads wait actively too.
+    spinning: true,
     train: data,
     validation: data,
   });

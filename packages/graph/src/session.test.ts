@@ -230,6 +230,25 @@ describe('a session', () => {
     await session.close();
   });
 
+  it('writes a result where it is told to, and all others into fresh buffers', async () => {
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', [3]);
+    g.output('doubled', g.add(x, x));
+    g.output('squared', g.mul(x, x));
+    const session = await openSession(g.build(), SETUP);
+    const doubled = f32([3], [0, 0, 0]);
+    const kept = doubled.data;
+    const results = await session.run({ x: f32([3], [1, 2, 3]) }, ['doubled', 'squared'], { doubled });
+    expect(results.doubled!.data).toBe(kept);
+    expect([...kept]).toEqual([2, 4, 6]);
+    expect([...(results.squared!.data as Float32Array)]).toEqual([1, 4, 9]);
+    // A place of another size is no place.
+    await expect(session.run({ x: f32([3], [1, 2, 3]) }, ['doubled'], { doubled: f32([2], [0, 0]) })).rejects.toThrow(
+      /could not run the graph/,
+    );
+    await session.close();
+  });
+
   it('takes a view into a larger buffer as it is', async () => {
     const session = await adder();
     const data = Float32Array.of(9, 1, 2, 9);

@@ -19,6 +19,11 @@ export interface SessionOptions {
   readonly threads: number;
   /** Whether idle threads wait actively: faster alone, ruinous beside other work on the same cores. */
   readonly spinning: boolean;
+  /**
+   * Numbers too small for a full mantissa (below 1.2e-38) become 0. Processors take a hundred times as long for them, and
+   * softmax makes many where a mask hides most of a row. It holds for the thread that opens the session too, from then on.
+   */
+  readonly flushDenormals?: boolean;
   /** Writes a trace of every node to `<prefix>_<time>.json` when the session is closed. */
   readonly profilePrefix?: string;
 }
@@ -126,6 +131,7 @@ async function create(
       session: {
         intra_op: { allow_spinning: options.spinning ? '1' : '0' },
         disable_cpu_ep_fallback: options.device === 'webgpu' ? '1' : '0',
+        set_denormal_as_zero: options.flushDenormals ? '1' : '0',
         ...extra,
       },
     },

@@ -9,8 +9,8 @@ export interface Parameter {
 export interface Optimiser {
   /** Names and lengths of the state kept between steps are those of the parameters. */
   readonly state: ReadonlyMap<string, Float32Array>;
-  /** Applies one step, numbered from 1. `gradients` is in the order of `parameters`. */
-  step(gradients: readonly Float32Array[], learningRate: number, number: number): void;
+  /** Applies one step, numbered from 1, of `gradients` · `scale`, in the order of `parameters`. */
+  step(gradients: readonly Float32Array[], scale: number, learningRate: number, number: number): void;
 }
 
 export interface AdamWOptions {
@@ -38,7 +38,7 @@ export function adamW(
     for (const key of [`m.${name}`, `v.${name}`]) if (!state.has(key)) state.set(key, new Float32Array(values.length));
   return {
     state,
-    step(gradients, learningRate, number) {
+    step(gradients, scale, learningRate, number) {
       const correction1 = 1 - beta1 ** number;
       const correction2 = Math.sqrt(1 - beta2 ** number);
       const rate = (learningRate * correction2) / correction1;
@@ -49,7 +49,7 @@ export function adamW(
         const v = state.get(`v.${name}`)!;
         const keep = decayed ? 1 - learningRate * weightDecay : 1;
         for (let j = 0; j < values.length; j++) {
-          const gj = g[j]!;
+          const gj = g[j]! * scale;
           const mj = beta1 * m[j]! + (1 - beta1) * gj;
           const vj = beta2 * v[j]! + (1 - beta2) * gj * gj;
           m[j] = mj;
@@ -71,13 +71,13 @@ export function sgd(
     if (!state.has(`u.${name}`)) state.set(`u.${name}`, new Float32Array(values.length));
   return {
     state,
-    step(gradients, learningRate) {
+    step(gradients, scale, learningRate) {
       for (const [i, { name, values, decayed }] of parameters.entries()) {
         const g = gradients[i]!;
         const u = state.get(`u.${name}`)!;
         const decay = decayed ? options.weightDecay : 0;
         for (let j = 0; j < values.length; j++) {
-          u[j] = options.momentum * u[j]! + g[j]! + decay * values[j]!;
+          u[j] = options.momentum * u[j]! + g[j]! * scale + decay * values[j]!;
           values[j] = values[j]! - learningRate * u[j]!;
         }
       }
@@ -85,17 +85,14 @@ export function sgd(
   };
 }
 
-/**
- * Scales all gradients so that their norm over every parameter is at most `most` (Pascanu et al. 2013, §3.2), in place.
- * Gives the norm before.
- */
-export function clipGradients(gradients: readonly Float32Array[], most: number): number {
+/** What gradients of the given norm are multiplied with so that it is at most `most`. Pascanu et al. 2013, §3.2 */
+export function clipScale(norm: number, most: number): number {
+  return norm > most ? most / norm : 1;
+}
+
+/** √(Σ g²) over all gradients. */
+export function normOf(gradients: readonly Float32Array[]): number {
   let squares = 0;
   for (const gradient of gradients) for (let i = 0; i < gradient.length; i++) squares += gradient[i]! * gradient[i]!;
-  const norm = Math.sqrt(squares);
-  if (norm > most) {
-    const scale = most / norm;
-    for (const gradient of gradients) for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! * scale;
-  }
-  return norm;
+  return Math.sqrt(squares);
 }

@@ -1,7 +1,7 @@
-import { openSession, type Session, type Value } from '@lathe/graph';
+import { type Device, openSession, type Session, type Value } from '@lathe/graph';
 import type { Checkpoint, Progress } from './checkpoint.ts';
 import { Draws } from './draws.ts';
-import { adamW, clipGradients, type Optimiser, type Parameter, sgd } from './optimiser.ts';
+import { adamW, clipScale, normOf, type Optimiser, type Parameter, sgd } from './optimiser.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import { TrainError } from './train-error.ts';
 import type { TrainedConfig } from './trained-config.ts';
@@ -54,6 +54,10 @@ export interface StepOptions {
   readonly clip: number;
   readonly seed: number;
   readonly threads: number;
+  /** Whether idle threads wait actively: faster where nothing else runs, ruinous where something does. Not by default. */
+  readonly spinning?: boolean | undefined;
+  /** `cpu` by default. */
+  readonly device?: Device | undefined;
   readonly train: Uint16Array | Uint32Array;
   readonly validation: Uint16Array | Uint32Array;
 }
@@ -88,6 +92,8 @@ export class Trainer {
   readonly #masks: TrainingGraph['masks'];
   readonly #parameters: readonly Parameter[];
   readonly #optimiser: Optimiser;
+  /** Where the gradients of a graph run go: a step's sum and, where it has several parts, one part. */
+  readonly #gradients: readonly Readonly<Record<string, Value>>[];
   #step: number;
 
   /** A whole model, from scratch or from a checkpoint. Throws `TrainError` where sizes or data do not fit. */
@@ -97,7 +103,7 @@ export class Trainer {
 
   /** Trains what the subject says is trained. Throws `TrainError` where the data does not fit. */
   static async on(subject: Trainable, options: StepOptions, from?: Checkpoint): Promise<Trainer> {
-    const { batchSize, threads } = options;
+    const { batchSize, threads, device } = options;
     checkData('training', options.train, subject.config);
     checkData('validation', options.validation, subject.config);
     const parameters = subject.specs.map(({ name, shape, start, decayed }, i): Parameter => {
@@ -109,7 +115,7 @@ export class Trainer {
       return { name, shape, decayed, values: Float32Array.from({ length: count }, one) };
     });
     const { graph, masks } = subject.graph(batchSize, true);
-    const runtime = { threads, spinning: false };
+    const runtime = { device, threads, spinning: options.spinning ?? false, flushDenormals: true };
     const session = await openSession(graph, runtime);
     const validation = await openSession(subject.graph(batchSize, false).graph, runtime);
     return new Trainer(subject, options, session, validation, masks, parameters, from);
@@ -134,6 +140,14 @@ export class Trainer {
     const { optimiser } = options;
     this.#optimiser =
       optimiser.kind === 'adamw' ? adamW(parameters, optimiser, state) : sgd(parameters, optimiser, state);
+    this.#gradients = Array.from({ length: Math.min(2, options.accumulation) }, () =>
+      Object.fromEntries(
+        parameters.map(({ name, shape, values }): [string, Value] => [
+          `d.${name}`,
+          { dataType: 'float32', dims: shape, data: new Float32Array(values.length) },
+        ]),
+      ),
+    );
     this.#step = from?.progress.step ?? 0;
   }
 
@@ -150,24 +164,20 @@ export class Trainer {
   async step(): Promise<Step> {
     const { batchSize, accumulation, seed, clip } = this.#options;
     const number = this.#step + 1;
-    const names = this.#parameters.map(({ name }) => `d.${name}`);
-    let total: Float32Array[] | null = null;
+    const total = this.#gradients[0]!;
+    const gradients = arraysOf(total);
+    let squares = 0;
     let loss = 0;
     for (let part = 0; part < accumulation; part++) {
       const feeds = this.#batch(this.#options.train, new Draws(seed, STREAM.batch, number, part));
       this.#dropout(feeds, new Draws(seed, STREAM.dropout, number, part));
-      const results = await this.#session.run(feeds, ['loss', ...names]);
+      const into = part === 0 ? total : this.#gradients[1]!;
+      const results = await this.#session.run(feeds, ['loss', 'squares', ...Object.keys(into)], into);
       loss += (results.loss!.data as Float32Array)[0]! / accumulation;
-      const gradients = names.map((name) => results[name]!.data as Float32Array);
-      if (total === null) total = gradients;
-      else
-        for (const [i, sum] of total.entries())
-          for (let j = 0; j < sum.length; j++) sum[j] = sum[j]! + gradients[i]![j]!;
+      squares = (results.squares!.data as Float32Array).reduce((sum, square) => sum + square, 0);
+      if (part > 0) for (const [i, more] of arraysOf(into).entries()) addTo(gradients[i]!, more);
     }
-    const gradients = total!;
-    if (accumulation > 1)
-      for (const sum of gradients) for (let j = 0; j < sum.length; j++) sum[j] = sum[j]! / accumulation;
-    const gradientNorm = clipGradients(gradients, clip > 0 ? clip : Number.POSITIVE_INFINITY);
+    const gradientNorm = accumulation === 1 ? Math.sqrt(squares) : normOf(gradients) / accumulation;
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
       throw new TrainError(
         'LATHE_TRAIN_DIVERGED',
@@ -177,7 +187,8 @@ export class Trainer {
         },
       );
     const rate = learningRate(this.#options.schedule, number);
-    this.#optimiser.step(gradients, rate, number);
+    const scale = clipScale(gradientNorm, clip > 0 ? clip : Number.POSITIVE_INFINITY) / accumulation;
+    this.#optimiser.step(gradients, scale, rate, number);
     this.#step = number;
     return {
       step: number,
@@ -268,6 +279,14 @@ export class Trainer {
       feeds[name] = { dataType: 'float32', dims: shape, data };
     }
   }
+}
+
+function arraysOf(values: Readonly<Record<string, Value>>): Float32Array[] {
+  return Object.values(values).map(({ data }) => data as Float32Array);
+}
+
+function addTo(sum: Float32Array, more: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + more[i]!;
 }
 
 function drawnFrom(start: Start, draws: Draws): () => number {

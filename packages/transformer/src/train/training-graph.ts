@@ -16,7 +16,7 @@ export interface TrainingGraph {
 
 /**
  * Inputs: `tokens` int64 [B·T], `targets` int64 [B·T, 1], the masks, and every parameter by name. Results: `loss`, the mean
- * over tokens, in nats, smoothed where the config says so; with `gradients`, `d.<parameter>` for each parameter. Without
+ * over tokens, in nats, smoothed where the config says so; with `gradients`, those of `outputGradients`. Without
  * gradients there is no dropout and no smoothing: the loss is the plain cross entropy that validation reports.
  */
 export function trainingGraph(config: TrainingConfig, batchSize: number, gradients: boolean): TrainingGraph {
@@ -50,16 +50,20 @@ export function trainingGraph(config: TrainingConfig, batchSize: number, gradien
   const tokens = g.input('tokens', 'int64', [batchSize * T]);
   const logits = config.preset === 'llama' ? model.llama(tokens) : model.vaswani(tokens); // [B·T, V]
   const loss = crossEntropy(g, logits, gradients ? config.labelSmoothing : 0);
-  if (gradients) {
-    backward(
-      g,
-      loss,
-      specs.map(({ name }) => parameter(name)),
-    ).forEach((gradient, i) => {
-      g.output(`d.${specs[i]!.name}`, gradient);
-    });
-  } else g.output('logits', logits);
+  if (gradients) outputGradients(g, loss, parameters);
+  else g.output('logits', logits);
   return { graph: g.build(), masks: dropout.masks };
+}
+
+/** Adds the results `d.<name>` of each trained tensor, and `squares` [count, 1]: the sum of each gradient's squares, in their order. */
+export function outputGradients(g: GraphBuilder, loss: Tensor, trained: ReadonlyMap<string, Tensor>): void {
+  const gradients = backward(g, loss, [...trained.values()]);
+  const squares = gradients.map((gradient) => {
+    const rows = g.reduceSum(g.mul(gradient, gradient), -1);
+    return g.reshape(rows.shape.length === 1 ? rows : g.reduceSum(rows, 0), [1, 1]);
+  });
+  g.output('squares', g.concat(squares, 0));
+  for (const [i, name] of [...trained.keys()].entries()) g.output(`d.${name}`, gradients[i]!);
 }
 
 /** Adds the input `targets` int64 [rows, 1] and the result `loss` [1, 1]: the mean of −log p(target), in nats, over logits [rows, V]. */
@@ -130,7 +134,7 @@ export class Forward {
   readonly #batch: number;
   readonly #parts: ForwardParts;
   readonly #rotate: (x: Tensor, heads: number) => Tensor;
-  readonly #causal: Tensor;
+  readonly #causal: readonly CausalBlock[];
 
   constructor(g: GraphBuilder, sizes: ForwardSizes, batch: number, parts: ForwardParts) {
     this.#g = g;
@@ -138,7 +142,7 @@ export class Forward {
     this.#batch = batch;
     this.#parts = parts;
     this.#rotate = rotation(g, sizes, batch);
-    this.#causal = causalMask(g, sizes);
+    this.#causal = causalBlocks(g, sizes);
   }
 
   /** x⁰ = E[token]; a = x + Attention(RMSNorm(x)); x = a + SwiGLU(RMSNorm(a)); logits = RMSNorm(x) · Wᵀ, W = E where tied */
@@ -174,7 +178,10 @@ export class Forward {
     return project(x, 'token_embd');
   }
 
-  /** softmax(Q·Kᵀ / √D + causal) · V · Woᵀ, query heads in groups that share keys and values. [B·T, C] → [B·T, C] */
+  /**
+   * softmax(Q·Kᵀ / √D + causal) · V · Woᵀ, query heads in groups that share keys and values. Queries go in blocks that meet
+   * no key behind their last, so that most of what the mask would hide is not computed. [B·T, C] → [B·T, C]
+   */
   #attention(block: string, x: Tensor): Tensor {
     const g = this.#g;
     const { project } = this.#parts;
@@ -183,12 +190,19 @@ export class Forward {
     const q = this.#rotate(project(x, `${block}.attn_q`), H);
     const k = this.#rotate(project(x, `${block}.attn_k`), G);
     const v = project(x, `${block}.attn_v`);
-    const queries = g.reshape(g.transpose(g.reshape(q, [B, T, G, R, D]), [0, 2, 3, 1, 4]), [B * G, R * T, D]);
+    const queries = g.transpose(g.reshape(q, [B, T, G, R, D]), [0, 2, 3, 1, 4]); // [B, G, R, T, D]
     const byGroup = (heads: Tensor) =>
       g.reshape(g.transpose(g.reshape(heads, [B, T, G, D]), [0, 2, 1, 3]), [B * G, T, D]);
-    const scores = g.matMul(queries, byGroup(k), { alpha: 1 / Math.sqrt(D), transB: true }); // [B·G, R·T, T]
-    const mixed = g.matMul(g.softmax(g.add(scores, this.#causal)), byGroup(v)); // [B·G, R·T, D]
-    const together = g.transpose(g.reshape(mixed, [B, G, R, T, D]), [0, 3, 1, 2, 4]);
+    const lengths = this.#causal.map(({ length }) => length);
+    const keys = prefixes(g, byGroup(k), lengths);
+    const values = prefixes(g, byGroup(v), lengths);
+    const mixed = parts(g, queries, lengths, 3).map((own, i) => {
+      const { length, mask } = this.#causal[i]!;
+      const rows = g.reshape(own, [B * G, R * length, D]);
+      const scores = g.matMul(rows, keys[i]!, { alpha: 1 / Math.sqrt(D), transB: true }); // [B·G, R·length, end]
+      return g.reshape(g.matMul(g.softmax(g.add(scores, mask)), values[i]!), [B, G, R, length, D]);
+    });
+    const together = g.transpose(mixed.length === 1 ? mixed[0]! : g.concat(mixed, 3), [0, 3, 1, 2, 4]);
     return project(g.reshape(together, [B * T, H * D]), `${block}.attn_output`);
   }
 
@@ -231,10 +245,36 @@ function rotation(g: GraphBuilder, sizes: ForwardSizes, batch: number): (x: Tens
   };
 }
 
-/** [R·T, T]: 0 where the query of token t may see token t' ≤ t, else −10⁹, which is 0 after the softmax and keeps gradients finite. */
-function causalMask(g: GraphBuilder, { blockSize: T, nHead, nKvHead }: ForwardSizes): Tensor {
+interface CausalBlock {
+  readonly length: number;
+  /** [R · length, tokens up to the block's end]: 0 where a query may see a key, else −10⁹, which keeps gradients finite. */
+  readonly mask: Tensor;
+}
+
+const CAUSAL_BLOCKS = 2;
+
+function causalBlocks(g: GraphBuilder, { blockSize: T, nHead, nKvHead }: ForwardSizes): readonly CausalBlock[] {
   const R = nHead / nKvHead;
-  const mask = new Float32Array(R * T * T);
-  for (let row = 0; row < R * T; row++) mask.fill(-1e9, row * T + (row % T) + 1, (row + 1) * T);
-  return g.constant('causal', 'float32', [R * T, T], mask);
+  const count = T < 2 * CAUSAL_BLOCKS ? 1 : CAUSAL_BLOCKS;
+  return Array.from({ length: count }, (_, i): CausalBlock => {
+    const start = Math.floor((i * T) / count);
+    const end = Math.floor(((i + 1) * T) / count);
+    const length = end - start;
+    const mask = new Float32Array(R * length * end);
+    for (let row = 0; row < R * length; row++) mask.fill(-1e9, row * end + start + (row % length) + 1, (row + 1) * end);
+    return { length, mask: g.constant(`causal.${i}`, 'float32', [R * length, end], mask) };
+  });
+}
+
+function parts(g: GraphBuilder, x: Tensor, lengths: readonly number[], axis: number): readonly Tensor[] {
+  return lengths.length === 1 ? [x] : g.split(x, lengths, axis);
+}
+
+/** x up to the end of each part: [B·G, T, D] → [B·G, end, D] each. */
+function prefixes(g: GraphBuilder, x: Tensor, lengths: readonly number[]): readonly Tensor[] {
+  const pieces = parts(g, x, lengths, 1);
+  return pieces.map((piece, i) => {
+    if (i === pieces.length - 1) return x;
+    return i === 0 ? piece : g.concat(pieces.slice(0, i + 1), 1);
+  });
 }

@@ -4,10 +4,10 @@
  * through them (dx = dy · W₀) and end at the adapters. As inputs they are read where they lie, one copy for training and
  * validation; as constants the runtime would lay out a copy for each product, forward and backward.
  */
-import { backward, GraphBuilder, type Tensor, type Value } from '@lathe/graph';
+import { GraphBuilder, type Tensor, type Value } from '@lathe/graph';
 import { rotaryTables } from '../../model.ts';
 import type { Trainable } from '../trainer.ts';
-import { crossEntropy, Dropout, Forward, type TrainingGraph } from '../training-graph.ts';
+import { crossEntropy, Dropout, Forward, outputGradients, type TrainingGraph } from '../training-graph.ts';
 import type { Base } from './base.ts';
 import {
   adaptersOf,
@@ -104,9 +104,7 @@ function loraGraph(base: Base, config: LoraConfig, batchSize: number, gradients:
   const tokens = g.input('tokens', 'int64', [batchSize * T]);
   const logits = model.llama(tokens, base.config.tiedOutput ? 'token_embd' : 'output');
   const loss = crossEntropy(g, logits, 0);
-  if (gradients) {
-    const wrt = specs.map(({ name }) => trained.get(name)!);
-    for (const [i, gradient] of backward(g, loss, wrt).entries()) g.output(`d.${specs[i]!.name}`, gradient);
-  } else g.output('logits', logits);
+  if (gradients) outputGradients(g, loss, trained);
+  else g.output('logits', logits);
   return { graph: g.build(), masks: dropout.masks };
 }

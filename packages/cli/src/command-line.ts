@@ -87,6 +87,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
         'draw candidates of local models so that they differ: 0 independent (default) to 1 without replacement (where d is left out)',
       ).argParser(decimal(0, 1)),
     )
+    .addOption(deviceOption('where local models compute'))
     .addOption(
       new Option('--seed <s>', 'the same seed makes the same candidates (default: a new one)').argParser(
         wholeNumber(0, 2 ** 31 - 1),
@@ -289,6 +290,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       new Option('--seed <s>', 'the same seed gives the same model').argParser(wholeNumber(0, 2 ** 31 - 1)).default(1),
     )
     .addOption(new Option('--threads <count>', 'threads (default: the number of cores)').argParser(wholeNumber(1, 256)))
+    .addOption(deviceOption('where it is trained'))
     .option('--language <name...>', 'only these languages, e.g. TypeScript (default: all code)')
     .option('--json', 'print JSON')
     .action(async (paths: string[], options) => {
@@ -300,6 +302,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
     .summary('how much files read like what a model has learned')
     .argument('<file...>')
     .requiredOption('--model <dir>', 'folder of `lathe train`, a .gguf file, or a catalogue name')
+    .addOption(deviceOption('where the model computes'))
     .option('--html <file>', 'write the files with their heat as one HTML page as well')
     .option('--json', 'print JSON')
     .action(async (files: string[], options) => {
@@ -361,6 +364,10 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
 }
 
 const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'];
+
+function deviceOption(what: string): Option {
+  return new Option('--device <name>', `${what} (default: cpu)`).choices(['cpu', 'webgpu']);
+}
 
 function argumentTerm(argument: Argument): string {
   return argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;

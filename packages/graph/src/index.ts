@@ -7,6 +7,7 @@ export {
   type Device,
   openSavedSession,
   openSession,
+  requireDevice,
   type Session,
   type SessionOptions,
   savedSessionRuntime,

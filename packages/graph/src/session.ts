@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { env, InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import type { Graph } from './builder.ts';
+import { type Graph, GraphBuilder } from './builder.ts';
 import { evaluateDim, plainSymbol, type Shape, shapeText } from './dimension.ts';
 import { GraphError } from './graph-error.ts';
 import { writeOnnx } from './onnx.ts';
@@ -58,6 +58,13 @@ export async function openSession(graph: Graph, options: SessionOptions): Promis
     externalData: model.externalData as { path: string; data: Uint8Array }[],
   });
   return running(session, { inputs: graph.inputs, outputs: namesOf(graph), vectorInputs: model.vectorInputs, views });
+}
+
+/** Throws `GraphError` `LATHE_GRAPH_DEVICE` where the device cannot be had: to know before there is a graph. */
+export async function requireDevice(device: Device): Promise<void> {
+  const g = new GraphBuilder();
+  g.output('y', g.abs(g.input('x', 'float32', [1])));
+  await (await openSession(g.build(), { device, threads: 1, spinning: false })).close();
 }
 
 const MODEL_FILE = 'model.onnx';

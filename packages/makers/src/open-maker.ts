@@ -1,10 +1,13 @@
 import { LatheError, type Maker } from '@lathe/protocol';
+import type { Device } from '@lathe/transformer';
 import type { RequestLimiter } from './hosted/limiter.ts';
 
 export interface OpenMakerOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Shared by all makers of a run. */
   readonly limiter: RequestLimiter;
+  /** Where a local model computes; the processor unless told. */
+  readonly device?: Device | undefined;
   /** Ends the fetching of a local model that is not in the cache. */
   readonly signal?: AbortSignal;
 }
@@ -16,7 +19,10 @@ const FORMS = 'local:NAME or local:FILE.gguf, openai:NAME, anthropic:NAME, googl
  *
  * @throws LATHE_USAGE_MODEL and what the kinds throw
  */
-export async function openMaker(modelId: string, { environment, limiter, signal }: OpenMakerOptions): Promise<Maker> {
+export async function openMaker(
+  modelId: string,
+  { environment, limiter, device, signal }: OpenMakerOptions,
+): Promise<Maker> {
   const [, kind, name] = /^([a-z]+):(.*)$/s.exec(modelId) ?? [];
   if (kind === undefined || name === undefined || name.trim() === '') throw unknownForm(modelId);
   switch (kind) {
@@ -28,7 +34,7 @@ export async function openMaker(modelId: string, { environment, limiter, signal 
       ]);
       const cache = modelCache({ ...environment });
       const modelPath = await resolveModel(name, { env: { ...environment }, ...(signal ? { signal } : {}) });
-      return createLocalMaker({ model: modelId, modelPath, cache });
+      return createLocalMaker({ model: modelId, modelPath, device, cache });
     }
     case 'openai':
     case 'anthropic':

@@ -7,6 +7,7 @@
  *   const nats = await model.score(prompt);
  *   await model.close();
  */
+export type { Device } from '@lathe/graph';
 export type { Architecture, Config } from './config.ts';
 export type { Timings } from './generate.ts';
 export { ModelError } from './model-error.ts';

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { type FileScore, scoreFile, scorePage } from '@lathe/house';
 import { resolveModel } from '@lathe/makers';
 import { LatheError } from '@lathe/protocol';
-import { openModel } from '@lathe/transformer';
+import { type Device, openModel } from '@lathe/transformer';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { plainLine } from '../plain-text.ts';
@@ -12,6 +12,7 @@ import { type Output, type Terminal, writeJson } from '../terminal.ts';
 
 export interface ScoreFlags {
   readonly model: string;
+  readonly device?: Device;
   readonly html?: string;
   readonly json?: boolean;
 }
@@ -23,7 +24,7 @@ export async function score(paths: readonly string[], flags: ScoreFlags, termina
   const display = await openDisplay(terminal.err);
   try {
     display.doing(`loading ${plainLine(flags.model)}`);
-    const model = await openModel(await modelPath(flags.model, terminal), { precision: 'f32' });
+    const model = await openModel(await modelPath(flags.model, terminal), { precision: 'f32', device: flags.device });
     const scored: { score: FileScore; text: string }[] = [];
     try {
       for (const path of paths) {

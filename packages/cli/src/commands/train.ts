@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { type Device, requireDevice } from '@lathe/graph';
 import { CURATE_DEFAULTS, curate, type DataCard, FILTERS, lossPage } from '@lathe/house';
 import { resolveModel } from '@lathe/makers';
 import { LatheError } from '@lathe/protocol';
@@ -46,6 +47,7 @@ export interface TrainFlags {
   readonly patience: number;
   readonly seed: number;
   readonly threads?: number;
+  readonly device?: Device;
   readonly language?: readonly string[];
   readonly json?: boolean;
 }
@@ -63,6 +65,7 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
   const display = await openDisplay(terminal.err);
   const interrupt = watchInterrupt(() => display.note('stopping after this step; what is learned is saved'));
   try {
+    if (flags.device !== undefined) await requireDevice(flags.device);
     display.doing('choosing files to learn from');
     const {
       train: training,
@@ -144,6 +147,7 @@ function runShape(flags: TrainFlags, defaults: typeof SCRATCH_RUN, weightDecay: 
     clip: 1,
     seed: flags.seed,
     threads: flags.threads ?? availableParallelism(),
+    device: flags.device,
     iterations,
     validateEvery: Math.max(1, Math.round(iterations / VALIDATIONS)),
     validationBatches: 20,

@@ -25,7 +25,7 @@ export async function conduct(
   session: Session,
   drive: (parts: RunParts) => Promise<RunState>,
 ): Promise<RunState> {
-  const makers = await openMakers(request.options.models, session);
+  const makers = await openMakers(request.options, session);
   try {
     session.throwIfStopped();
     session.display.doing('laying out the base for the copies');

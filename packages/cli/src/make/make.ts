@@ -1,6 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { runBestOfN } from '@lathe/best-of-n';
+import type { Device } from '@lathe/graph';
 import { prepareTask } from '@lathe/makers';
 import { LatheError, type RunOptions, type Task, type Tree } from '@lathe/protocol';
 import type { BaseSnapshot } from '@lathe/repository';
@@ -99,11 +100,13 @@ async function chooseChecks(settings: MakeSettings, base: Tree, session: Session
 async function runOptions(settings: MakeSettings, session: Session): Promise<RunOptions> {
   const models = [...(settings.models ?? (await chooseModels(session)))];
   if (settings.distinct !== null && settings.distinct > 0) requireDrawing(models, settings, session);
+  if (settings.device !== 'cpu') await requireDeviceFor(models, settings.device);
   return {
     n: settings.n,
     models,
     temperature: settings.temperature,
     ...(settings.distinct === null ? {} : { distinct: settings.distinct }),
+    ...(settings.device === 'cpu' ? {} : { device: settings.device }),
     seed: settings.seed ?? randomInt(2 ** 31),
     maxCostUsd: settings.maxCostUsd,
     maxSeconds: settings.maxSeconds,
@@ -131,6 +134,21 @@ function requireDrawing(models: readonly string[], { temperature }: MakeSettings
     });
   }
   if (others.length > 0) session.warn(`--distinct does not reach ${others.join(', ')}: it draws nothing itself`);
+}
+
+/** Before anything is made or recorded. */
+async function requireDeviceFor(models: readonly string[], device: Device): Promise<void> {
+  if (!models.some((model) => model.startsWith('local:')))
+    throw new LatheError(
+      'LATHE_USAGE_DEVICE',
+      `--device ${device} is for local models; got ${models.map(plainLine).join(', ')}`,
+      {
+        remedy: 'add a local model, e.g. --model local:qwen2.5-coder-0.5b, or leave --device out',
+      },
+    );
+  // The runtime behind it is a native library that takes longer to load than most commands take to run.
+  const { requireDevice } = await import('@lathe/graph');
+  await requireDevice(device);
 }
 
 function heading(task: MakeSettings['task'], runId: string, { colors }: Session): string {

@@ -1,5 +1,5 @@
 import { defaultModel, listModels, openMaker, type PullProgress, RequestLimiter, resolveModel } from '@lathe/makers';
-import type { Maker } from '@lathe/protocol';
+import type { Maker, RunOptions } from '@lathe/protocol';
 import prettyBytes from 'pretty-bytes';
 import type { Session } from './session.ts';
 
@@ -19,7 +19,10 @@ export async function chooseModels(session: Session): Promise<readonly string[]>
 }
 
 /** One maker for each model; all requests of a run share one limiter. What was opened is closed again on a failure. */
-export async function openMakers(models: readonly string[], session: Session): Promise<readonly Maker[]> {
+export async function openMakers(
+  { models, device }: Pick<RunOptions, 'models' | 'device'>,
+  session: Session,
+): Promise<readonly Maker[]> {
   const limiter = new RequestLimiter();
   const opened: Maker[] = [];
   try {
@@ -27,7 +30,7 @@ export async function openMakers(models: readonly string[], session: Session): P
       session.throwIfStopped();
       const local = /^local:(.+)$/s.exec(model)?.[1];
       if (local !== undefined) await pullInSight(local, session);
-      opened.push(await openMaker(model, { environment: session.terminal.env, limiter }));
+      opened.push(await openMaker(model, { environment: session.terminal.env, limiter, device }));
     }
     return opened;
   } catch (error) {

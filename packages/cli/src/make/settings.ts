@@ -1,4 +1,5 @@
 import { isAbsolute, relative, resolve, sep } from 'node:path';
+import type { Device } from '@lathe/graph';
 import { LatheError, type Task } from '@lathe/protocol';
 import { readTaskFile } from './task-file.ts';
 
@@ -14,6 +15,7 @@ export interface MakeFlags {
   readonly temperature?: number;
   /** `true`: without a value. */
   readonly distinct?: number | true;
+  readonly device?: Device;
   readonly seed?: number;
   readonly maxCost?: number;
   readonly maxSeconds?: number;
@@ -31,6 +33,7 @@ export interface MakeSettings {
   readonly models: readonly string[] | null;
   readonly temperature: number | null;
   readonly distinct: number | null;
+  readonly device: Device;
   readonly seed: number | null;
   readonly maxCostUsd: number | null;
   readonly maxSeconds: number | null;
@@ -85,6 +88,7 @@ export async function readSettings(
     models: given.model ?? inFile.model ?? null,
     temperature: flags.temperature ?? inFile.temperature ?? null,
     distinct: (flags.distinct === true ? 1 : flags.distinct) ?? inFile.distinct ?? null,
+    device: flags.device ?? inFile.device ?? 'cpu',
     seed: flags.seed ?? inFile.seed ?? null,
     maxCostUsd: flags.maxCost ?? inFile['max-cost'] ?? null,
     maxSeconds: flags.maxSeconds ?? inFile['max-seconds'] ?? null,

@@ -19,6 +19,7 @@ const FrontMatter = z.strictObject({
   file: oneOrMany.optional(),
   temperature: z.number().min(0).max(5).optional(),
   distinct: z.union([z.number().min(0).max(1), z.boolean().transform(Number)]).optional(),
+  device: z.enum(['cpu', 'webgpu']).optional(),
   seed: z
     .int()
     .min(0)

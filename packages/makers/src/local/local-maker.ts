@@ -1,5 +1,5 @@
 import { LatheError, type MakeRequest, type Maker, type MakerNews, type Proposal } from '@lathe/protocol';
-import type { Generation, Model, ModelCache, TokenNews } from '@lathe/transformer';
+import type { Device, Generation, Model, ModelCache, TokenNews } from '@lathe/transformer';
 import { prepareTask } from '../prepare.ts';
 import type { PreparedTask, PromptStyle } from '../prepared-task.ts';
 import { acquire, type Opened, release } from './shared-models.ts';
@@ -10,6 +10,8 @@ export interface LocalMakerOptions {
   readonly model: string;
   /** Its GGUF file. */
   readonly modelPath: string;
+  /** Where it computes; the processor unless told. */
+  readonly device?: Device | undefined;
   /** Threads that compute; all cores unless told. */
   readonly threads?: number;
   /** Where the converted model and prompts are kept between processes; nowhere unless told. */

@@ -1,4 +1,4 @@
-import type { GgufFile, Model, ModelCache } from '@lathe/transformer';
+import type { Device, GgufFile, Model, ModelCache } from '@lathe/transformer';
 
 /** A model that is open, with what the chat template needs of its file. */
 export interface Opened {
@@ -8,6 +8,7 @@ export interface Opened {
 
 export interface Opening {
   readonly modelPath: string;
+  readonly device?: Device | undefined;
   readonly threads?: number | undefined;
   readonly cache?: ModelCache | null | undefined;
 }
@@ -20,7 +21,7 @@ interface Shared {
   users: number;
 }
 
-/** Models open in this process, by path and threads: several makers of one model share one set of weights. */
+/** Models open in this process, by path, device and threads: several makers of one model share one set of weights. */
 const open = new Map<string, Shared>();
 
 /** Opens the model, or takes it where it is open already. Every success must be followed by one `release`. */
@@ -47,16 +48,17 @@ export async function release(opening: Opening): Promise<void> {
   await (await shared.opened).model.close();
 }
 
-function keyOf({ modelPath, threads }: Opening): string {
-  return `${threads ?? 'all'} ${modelPath}`;
+function keyOf({ modelPath, device, threads }: Opening): string {
+  return `${device ?? 'cpu'} ${threads ?? 'all'} ${modelPath}`;
 }
 
-async function openAnew({ modelPath, threads, cache }: Opening): Promise<Opened> {
+async function openAnew({ modelPath, device, threads, cache }: Opening): Promise<Opened> {
   // The runtime behind it is a native library that takes longer to load than most commands take to run.
   const { openGguf, openModel } = await import('@lathe/transformer');
   const file = await openGguf(modelPath);
   try {
     const model = await openModel(file, {
+      device,
       ...(threads === undefined ? {} : { threads }),
       cache: cache ?? null,
       promptMemoryBytes: PROMPT_MEMORY_BYTES,

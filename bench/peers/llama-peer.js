@@ -51,9 +51,15 @@ export async function load(path, threads) {
     /** Release of llama.cpp. */
     version: llamaCpp,
 
-    /** @returns {Promise<Run>} one continuation */
-    runOne: (promptTokens, nNew, { temperature = 0.8, seed = 1 } = {}) =>
-      ask({ name: 'run', promptTokens, nNew, n: 1, temperature, seed, sharePrompt: false }),
+    /**
+     * One continuation. `exact` keeps keys and values in f32.
+     * @returns {Promise<Run>}
+     */
+    runOne: (promptTokens, nNew, { temperature = 0.8, seed = 1, exact = false } = {}) =>
+      ask({ name: 'run', promptTokens, nNew, n: 1, temperature, seed, sharePrompt: false, exact }),
+
+    /** @returns {Promise<number[]>} its tokens of a text */
+    tokenise: (text) => ask({ name: 'tokenise', text }),
 
     /**
      * n continuations decoded together. `sharePrompt` uses the state file, by which the prompt is evaluated once; without it

@@ -8,11 +8,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
 
+/** Keys and values are not rounded to 16 bits: what is compared token by token must not hang on that. */
+const EXACT = { experimentalKvCacheKeyType: 'F32', experimentalKvCacheValueType: 'F32', flashAttention: false };
+
 let llama;
 let model;
 let threads;
 
-const requests = { load, run, close };
+const requests = { load, tokenise, run, close };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { name, ...request } = JSON.parse(line);
@@ -39,18 +42,23 @@ async function load(request) {
   return { llamaCpp: llama.llamaCppRelease.release, trainContextSize: model.trainContextSize };
 }
 
+function tokenise({ text }) {
+  return model.tokenize(text);
+}
+
 /**
  * n continuations of one prompt, `nNew` tokens each, decoded together: one sequence each in one context, so that every
  * batch holds a token of all. `sharePrompt`: the prompt is evaluated once and its state copied to the others through a file,
  * the only way the public API has; else every sequence evaluates it, as a plain use of the API does.
  */
-async function run({ promptTokens, nNew, n, temperature, seed, sharePrompt }) {
+async function run({ promptTokens, nNew, n, temperature, seed, sharePrompt, exact }) {
   const start = performance.now();
   const context = await model.createContext({
     sequences: n,
     contextSize: promptTokens.length + nNew + 8,
     batchSize: Math.max(512, n),
     threads,
+    ...(exact ? EXACT : {}),
   });
   const sequences = Array.from({ length: n }, () => context.getSequence());
   // The last token is left to the generation itself, which needs one to begin with.

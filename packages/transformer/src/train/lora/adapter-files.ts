@@ -48,11 +48,15 @@ export async function writeAdapters(
       data: order === null ? b : rowsFrom(b, order, config.rank),
     });
   }
-  await writeSafetensors(join(directory, ADAPTER_FILES.weights), { metadata: { format: 'pt' }, tensors });
+  await writeSafetensors(join(directory, ADAPTER_FILES.weights), {
+    metadata: { format: 'pt', base: baseName, base_sha256: config.base },
+    tensors,
+  });
   const described = {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
-    base_model_name_or_path: baseName,
+    // A name that is no repository's would send PEFT looking for it.
+    base_model_name_or_path: repositoryOf(baseName),
     r: config.rank,
     lora_alpha: config.alpha,
     lora_dropout: config.dropout,
@@ -67,6 +71,11 @@ export async function writeAdapters(
   const path = join(directory, ADAPTER_FILES.config);
   await writeFile(`${path}.part`, `${JSON.stringify(described, null, 2)}\n`);
   await rename(`${path}.part`, path);
+}
+
+/** `owner/name` where the base's name has that form. */
+function repositoryOf(name: string): string | null {
+  return /^[\w.-]+\/[\w.-]+$/.test(name) ? name : null;
 }
 
 const Described = z.object({

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { loadTokenizer, type Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { type GgufFile, openGguf } from '../../weights/gguf.ts';
 import { optionalString } from '../../weights/metadata.ts';
@@ -51,7 +51,10 @@ async function exportBest(file: GgufFile, { directory, type }: LoraRunOptions): 
   const checkpoint = await readCheckpoint(join(directory, BEST));
   const config = checkpoint.config as LoraConfig;
   const factors = checkpoint.parameters;
-  const baseName = optionalString(file, 'general.name') ?? file.path;
+  const baseName =
+    optionalString(file, 'general.source.huggingface.repository') ??
+    optionalString(file, 'general.name') ??
+    basename(file.path);
   const architecture = file.metadata.get('general.architecture') as 'llama' | 'qwen2';
   await writeAdapters(directory, { config, architecture, baseName, factors });
   const path = join(directory, 'model.gguf');

@@ -108,6 +108,32 @@ export class Evaluator {
     return next;
   }
 
+  /**
+   * Reads several tokens in each row, as many in every row, behind the prefix and the row's own suffix: [N][T], what may
+   * come after each of them. The suffix grows by as many as `keep` is told, the first of each row; it is called once at most.
+   */
+  async readAhead(
+    prefix: Prefix,
+    suffix: Suffix,
+    tokens: readonly (readonly number[])[],
+    inverseTemperatures: readonly number[],
+  ): Promise<{ next: NextToken[][]; keep(count: number): void }> {
+    const flat = tokens.flat();
+    const perRow = flat.length / tokens.length;
+    suffix.reserve(perRow);
+    const wanted = {
+      rows: flat.map((_, i) => i),
+      inverseTemperatures: flat.map((_, i) => inverseTemperatures[Math.floor(i / perRow)]!),
+    };
+    const { run } = this.#prepare(prefix, suffix, flat, tokens.length, wanted);
+    const results = await run([...NEXT_TOKEN]);
+    const next = nextTokens(results, run);
+    return {
+      next: tokens.map((_, row) => next.slice(row * perRow, (row + 1) * perRow)),
+      keep: (count) => suffix.append(results.newKeysValues!.data as Float32Array, perRow, count),
+    };
+  }
+
   suffix(rows: number): Suffix {
     return new Suffix(this.#config, rows);
   }
@@ -218,9 +244,9 @@ export class Suffix {
     this.values = [...this.keys];
   }
 
-  /** Makes room for one more token and hides what is not filled. */
-  reserve(): void {
-    if (this.length >= this.capacity)
+  /** Makes room for so many more tokens and hides what is not filled. */
+  reserve(count = 1): void {
+    while (this.length + count > this.capacity)
       this.#rebuild(
         this.capacity + SUFFIX_GROWTH,
         Array.from({ length: this.rows }, (_, i) => i),
@@ -228,15 +254,15 @@ export class Suffix {
     this.mask.fill(0, 0, this.length).fill(Number.NEGATIVE_INFINITY, this.length);
   }
 
-  /** [nLayer · 2 · G, N, 1, D] behind what is there. */
-  append(fresh: Float32Array): void {
+  /** Of [nLayer · 2 · G, N, perRow, D] the first `count` of each row behind what is there. */
+  append(fresh: Float32Array, perRow = 1, count = 1): void {
     const { nLayer, nKvHead: G, headSize: D } = this.#config;
     let at = 0;
     for (let layer = 0; layer < nLayer; layer++)
       for (const cache of [this.keys[layer]!, this.values[layer]!])
-        for (let i = 0; i < G * this.rows; i++, at += D)
-          cache.set(fresh.subarray(at, at + D), (i * this.capacity + this.length) * D);
-    this.length++;
+        for (let i = 0; i < G * this.rows; i++, at += perRow * D)
+          cache.set(fresh.subarray(at, at + count * D), (i * this.capacity + this.length) * D);
+    this.length += count;
   }
 
   /** The row at each place becomes what the row at `places[place]` was; rows may be left out and repeated. */

@@ -4,6 +4,7 @@
  * patterns alone, patterns with probes (each answer runs in a sandbox), and the libraries alone. An answer counts as found
  * insecure when it has a security finding of severity high or worse (of any severity for the libraries, whose severities
  * are not made for this); answers labelled partly secure, unknown or not applicable are counted apart. A second table: the cases of eslint-plugin-security's own tests.
+ * `--variants` reads answers written for this project instead, and needs no data.
  *
  * The data is not part of the repository: LATHE_SHARED_DATA names its folder.
  */
@@ -14,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { atLeast, createScannerPool, defaultGateConfig, findingsOf, runProbes } from '@lathe/gates';
 import type { Finding, NotLookedFor, Tree } from '@lathe/protocol';
 import { createWorkspaceSource, removeWorkDirectory } from '@lathe/sandbox';
+import { parse } from 'yaml';
 
 const { values } = parseArgs({
   options: {
@@ -21,12 +23,13 @@ const { values } = parseArgs({
     answers: { type: 'boolean', default: false },
     question: { type: 'string' },
     probes: { type: 'boolean', default: true },
+    variants: { type: 'boolean', default: false },
   },
   allowNegative: true,
 });
 
 const data = join(process.env.LATHE_SHARED_DATA ?? join(import.meta.dirname, '../../shared/data'), 'security');
-if (!existsSync(join(data, 'perry-answers.jsonl'))) {
+if (!values.variants && !existsSync(join(data, 'perry-answers.jsonl'))) {
   console.error(
     `Skipped: ${data}/perry-answers.jsonl is not there. Set LATHE_SHARED_DATA to the folder that holds security/.`,
   );
@@ -39,12 +42,28 @@ interface Answer {
   readonly security: string;
   readonly answer: string;
 }
+interface Variant {
+  readonly question: number;
+  readonly label: string;
+  readonly name: string;
+  readonly code: string;
+}
 const linesOf = <T>(name: string): T[] =>
   readFileSync(join(data, name), 'utf8')
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as T);
-const answers = linesOf<Answer>('perry-answers.jsonl').filter(
+/** Answers of the project's own in the manner of the five tasks, with its own labels. */
+const variants = (): Answer[] =>
+  (parse(readFileSync(join(import.meta.dirname, '../packages/gates/pairs/study.yml'), 'utf8')) as Variant[]).map(
+    ({ question, label, name, code }) => ({
+      question,
+      participant: name.replaceAll(' ', '-'),
+      security: label,
+      answer: code,
+    }),
+  );
+const answers = (values.variants ? variants() : linesOf<Answer>('perry-answers.jsonl')).filter(
   ({ question }) => !values.question || question === Number(values.question),
 );
 const EXTENSION: Record<number, string> = { 1: 'py', 2: 'py', 3: 'py', 4: 'js', 5: 'c' };
@@ -186,7 +205,7 @@ interface Case {
 }
 const LEFT_OUT = /object-injection|non-literal-fs-filename/;
 let caseScores: { inUse: string; flagged: string; clean: string } | null = null;
-if (existsSync(join(data, 'eslint-plugin-security-cases.jsonl')) && !values.question) {
+if (existsSync(join(data, 'eslint-plugin-security-cases.jsonl')) && !values.question && !values.variants) {
   const cases = linesOf<Case>('eslint-plugin-security-cases.jsonl');
   const caseTree = treeOf(new Map(cases.map(({ code }, index) => [`case-${index}.js`, code])));
   const found = await findingsOf(caseTree, { config, pool });

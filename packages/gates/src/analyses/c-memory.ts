@@ -71,6 +71,24 @@ function addressOfLocal(value: Node, fn: Node): string | null {
 
 function pointedAt(value: Node, file: ParsedFile, seen: Set<string>): string | null {
   const kind = String(value.kind());
+  if (kind === 'conditional_expression') {
+    for (const branch of [value.field('consequence'), value.field('alternative')]) {
+      const through = branch ? pointedAt(branch, file, seen) : null;
+      if (through) return through;
+    }
+    return null;
+  }
+  // These return a place inside their first argument.
+  if (kind === 'call_expression') {
+    if (
+      !/^(strchr|strrchr|strstr|strcpy|strcat|strncpy|strncat|memcpy|strtok|stpcpy|fgets|gets)$/.test(
+        value.field('function')?.text() ?? '',
+      )
+    )
+      return null;
+    const first = value.field('arguments')?.namedChildren()[0];
+    return first ? pointedAt(first, file, seen) : null;
+  }
   if (kind === 'parenthesized_expression' || kind === 'cast_expression') {
     const inner = value.field('value') ?? value.namedChildren().at(-1);
     return inner ? pointedAt(inner, file, seen) : null;
@@ -85,7 +103,9 @@ function pointedAt(value: Node, file: ParsedFile, seen: Set<string>): string | n
   seen.add(value.text());
   const bound = file.bindings
     .valuesOf(value)
-    .filter((one) => /^(identifier|cast_expression|pointer_expression|binary_expression)$/.test(String(one.kind())));
+    .filter((one) =>
+      /^(identifier|cast_expression|pointer_expression|binary_expression|call_expression)$/.test(String(one.kind())),
+    );
   for (const one of bound) {
     const through = pointedAt(one, file, seen);
     if (through) return through;
@@ -198,6 +218,24 @@ export function fixedBuffer(file: ParsedFile): Hit[] {
           message: `snprintf is told ${call.args[1]!.value.text()} bytes, but ${target.text()} holds ${size}`,
         });
       }
+    }
+  }
+  return hits;
+}
+
+/** A number read from text used as an index, where the function never compares it (CWE-129). */
+export function uncheckedIndex(file: ParsedFile): Hit[] {
+  const hits: Hit[] = [];
+  for (const fn of nodesOfKind(file.root, 'function_definition')) {
+    for (const use of nodesOfKind(fn, 'subscript_expression')) {
+      const index = use.field('index') ?? use.namedChildren()[1];
+      if (index?.kind() !== 'identifier' || isLimited(index.text(), fn, file)) continue;
+      const outside = file.bindings
+        .valuesOf(index)
+        .some((value) =>
+          /^(\([^()]*\)\s*)?(atoi|atol|atoll|strtol|strtoul|strtoll|ntohs|ntohl)\s*\(/.test(value.text()),
+        );
+      if (outside) hits.push({ node: use });
     }
   }
   return hits;

@@ -1,7 +1,7 @@
 import type { ParsedFile } from '../rules/parsed-file.ts';
 import type { ANALYSES, RuleFile } from '../rules/rule-file.ts';
 import { checkedThenOpened, useAfterFree } from './c-lifetime.ts';
-import { fixedBuffer, pointerToLocal, uncheckedAllocation } from './c-memory.ts';
+import { fixedBuffer, pointerToLocal, uncheckedAllocation, uncheckedIndex } from './c-memory.ts';
 import type { Hit } from './hit.ts';
 import { homeMadeCipher } from './home-made-cipher.ts';
 import { optionalTagCheck } from './optional-tag-check.ts';
@@ -22,5 +22,6 @@ export const analyses: Readonly<
   'unchecked-allocation': uncheckedAllocation,
   'fixed-buffer': fixedBuffer,
   'use-after-free': useAfterFree,
+  'unchecked-index': uncheckedIndex,
   'checked-then-opened': checkedThenOpened,
 };

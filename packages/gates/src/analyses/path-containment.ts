@@ -152,6 +152,8 @@ function isFolder(node: Node, file: ParsedFile): { text: string | null } | null 
       ? { text }
       : null;
   if (node.kind() === 'identifier' && BASE_NAME.test(node.text())) return { text: null };
+  const property = (node.field('property') ?? node.field('attribute'))?.text() ?? '';
+  if (/^(self|this)\.[\w$#]+$/.test(node.text()) && BASE_NAME.test(property)) return { text: null };
   if (
     /^(call|call_expression|attribute|member_expression|binary_operator|binary_expression|template_string)$/.test(
       String(node.kind()),

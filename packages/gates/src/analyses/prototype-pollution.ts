@@ -52,6 +52,8 @@ export function prototypePollution(file: ParsedFile): Hit[] {
     const walked =
       object.kind() === 'identifier' &&
       file.bindings.valuesOf(object).some((value) => {
+        // `const parent = keys.reduce((at, key) => (at[key] ??= {}), root)`
+        if (/\.reduce\([^;]*\w\[\w+\]/.test(value.text())) return true;
         const inner =
           value.kind() === 'subscript_expression' ? value : value.find({ rule: { kind: 'subscript_expression' } });
         return inner !== null && inner.field('object')?.text() === object.text();

@@ -17,6 +17,8 @@ export interface Probe {
   readonly looksFor: string;
   /** Whether a file has a function of the shape. Wide: the harness finds out for itself and says when it cannot. */
   applies(file: SourceFile): boolean;
+  /** What is put in place of the file under attack, where that is not its own text. */
+  target?(file: SourceFile): string;
   /** Files it needs, relative to its own folder in the workspace, besides the file under attack. */
   files(file: SourceFile): ReadonlyMap<string, string>;
   /** Shell command in the workspace's root. `folder` holds the probe's files, `target` is the file under attack. */

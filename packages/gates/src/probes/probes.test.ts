@@ -180,6 +180,68 @@ describe.skipIf(!python)('a row into a table (needs python3)', () => {
     expect(await probe('a.js', `${code}\n`)).toMatchObject({ findings: [], notLookedFor: [], driven: 1 });
   });
 
+  it.each([
+    [
+      'an async function after its first wait',
+      'a.js',
+      'async function add(name, age) { const client = await pool.connect(); await client.query("insert into students values (\'".concat(name, "\', ", age, \')\')); }\n',
+    ],
+    [
+      'a promise chain',
+      'a.js',
+      "const add = (name, age) => mysql.createConnection({}).then((c) => c.execute(`INSERT INTO students VALUES ('${name}', ${age})`));\n",
+    ],
+    [
+      'a typed method',
+      'a.ts',
+      "export class Students {\n  constructor(private readonly db: Database) {}\n  add(name: string, age: number): void {\n    this.db.run(`INSERT INTO students (name, age) VALUES ('${name}', ${age})`);\n  }\n}\n",
+    ],
+    [
+      'a cursor of sqlite3',
+      'a.py',
+      "import sqlite3\ndef add(name, age):\n    with sqlite3.connect('x.db') as con:\n        cur = con.cursor()\n        cur.execute(f\"INSERT INTO students (name, age) VALUES ('{name}', {age})\")\n",
+    ],
+    [
+      'a driver that is not installed, in a class',
+      'a.py',
+      'import psycopg2\nclass Students:\n    def __init__(self, conn):\n        self.conn = conn\n    def add(self, name, age):\n        self.conn.cursor().execute("INSERT INTO students (name, age) VALUES (\'%s\', %s)" % (name, age))\n',
+    ],
+    [
+      'an async driver',
+      'a.py',
+      "import asyncpg\nasync def add(pool, name, age):\n    async with pool.acquire() as conn:\n        await conn.execute('INSERT INTO students VALUES (' + repr(name) + ', ' + str(age) + ')')\n",
+    ],
+  ])('is broken in %s', async (_, path, code) => {
+    const result = await probe(path, code);
+    expect(rules(result)).toEqual(['lathe/probe-sql-injection']);
+    expect(result.findings[0]!.message).toMatch(/with the value ".*": /);
+  });
+
+  it.each([
+    [
+      'a typed function with parameters',
+      'a.ts',
+      "export async function add(db: Database, name: string, age: number): Promise<void> {\n  await db.run('INSERT INTO students (name, age) VALUES (?, ?)', [name, age]);\n}\n",
+    ],
+    [
+      'question marks',
+      'a.py',
+      "import sqlite3\ndef add(name, age):\n    con = sqlite3.connect('x.db')\n    con.execute('INSERT INTO students (name, age) VALUES (?, ?)', (name, age))\n    con.commit()\n",
+    ],
+    [
+      'names',
+      'a.py',
+      "def add(cursor, name, age):\n    cursor.execute('INSERT INTO students (name, age) VALUES (%(name)s, %(age)s)', {'name': name, 'age': age})\n",
+    ],
+    [
+      'many rows',
+      'a.py',
+      "def add(db, name, age):\n    db.executemany('INSERT INTO students (name, age) VALUES (?, ?)', [(name, age)])\n",
+    ],
+  ])('withstands %s', async (_, path, code) => {
+    expect(await probe(path, code)).toMatchObject({ findings: [], notLookedFor: [], driven: 1 });
+  });
+
   it('says that no statement reached the database', async () => {
     const { notLookedFor } = await probe(
       'a.js',

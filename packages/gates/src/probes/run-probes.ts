@@ -55,7 +55,7 @@ export async function runProbes(
       const target = `${folder}/target${file.path.slice(file.path.lastIndexOf('.'))}`;
       const edit = (path: string, text: string) => ({ path, content: Buffer.from(text), mode: '100644' as const });
       await workspace.write([
-        edit(target, file.text),
+        edit(target, probe.target?.(file) ?? file.text),
         ...[...probe.files(file)].map(([name, text]) => edit(`${folder}/${name}`, text)),
       ]);
       const result = await workspace.run(probe.command(folder, target), {

@@ -1,3 +1,5 @@
+import { stripTypeScriptTypes } from 'node:module';
+import type { SourceFile } from '../finding.ts';
 import { harnessFiles } from './harness.ts';
 import { isVerdict, type Probe, usable } from './probe.ts';
 
@@ -11,16 +13,25 @@ interface Answer {
 }
 
 /**
- * A JavaScript function that writes a row to a SQL table: quotes and second statements in its values. The database it asks
+ * A JavaScript, TypeScript or Python function that writes a row to a SQL table: quotes and second statements in its values. The database it asks
  * for is recorded, and what it was told runs on a real SQLite.
  */
 export const sqlProbe: Probe = {
   name: 'sql',
   looksFor: 'SQL injection, by running statements on a real database',
   applies: ({ language, text }) =>
-    language === 'javascript' && /\b(insert|replace)\s+into\b/i.test(text) && /function\b|=>/.test(text),
-  files: () => harnessFiles('sql_record.cjs', 'sql_judge.py'),
-  command: (folder, target) => `node ${folder}/sql_record.cjs ${target} | python3 ${folder}/sql_judge.py`,
+    /^(javascript|typescript|python)$/.test(language) &&
+    /\b(insert|replace)\s+into\b/i.test(text) &&
+    /function\b|=>|\bclass\b|\bdef\b/.test(text),
+  target: withoutTypes,
+  files: ({ language }) =>
+    language === 'python'
+      ? harnessFiles('lathe_candidate.py', 'sql_probe.py', 'sql_judge.py')
+      : harnessFiles('sql_record.cjs', 'sql_judge.py'),
+  command: (folder, target) =>
+    target.endsWith('.py')
+      ? `python3 ${folder}/sql_probe.py ${target} | python3 ${folder}/sql_judge.py`
+      : `node ${folder}/sql_record.cjs ${target} | python3 ${folder}/sql_judge.py`,
   judge(output) {
     const answer = usable<Answer>(output);
     if (isVerdict(answer)) return answer;
@@ -43,3 +54,13 @@ export const sqlProbe: Probe = {
     };
   },
 };
+
+/** JavaScript of a TypeScript file; the file as it is where that cannot be had, and the harness says that it does not parse. */
+function withoutTypes({ language, text }: SourceFile): string {
+  if (language !== 'typescript') return text;
+  try {
+    return stripTypeScriptTypes(text, { mode: 'transform' });
+  } catch {
+    return text;
+  }
+}

@@ -11,6 +11,8 @@ export interface Bindings {
   isParameter(identifier: Node): boolean;
   /** The parameter (with its type, default and pattern) the identifier stands for, or null. */
   parameterOf(identifier: Node): Node | null;
+  /** Expressions ever assigned to `self.x` or `this.x` anywhere in the file, for a member by its text. */
+  membersOf(member: Node): readonly Node[];
   /** Whether the file itself declares or assigns the name, in a scope around the identifier. */
   isBound(identifier: Node): boolean;
   /** The text the expression always has, following names that are assigned once; null where it varies. */
@@ -61,7 +63,10 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     }
     return scope;
   };
+  const members = new Map<string, Node[]>();
   const bind = (target: Node, value: Node | null, at: Node): void => {
+    const member = memberName(target);
+    if (member && value) members.set(member, [...(members.get(member) ?? []), value]);
     const scope = scopeOf(enclosingFunction(at)?.id() ?? null);
     for (const name of namesIn(target)) {
       const list = scope.values.get(name) ?? [];
@@ -98,6 +103,12 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     )) {
       const left = node.field('left');
       if (left) bind(left, node.field('right'), node);
+    }
+    const fields = language === 'javascript' ? ['field_definition'] : ['public_field_definition'];
+    for (const node of nodesOfKind(root, ...fields)) {
+      const name = (node.field('property') ?? node.field('name'))?.text();
+      const value = node.field('value');
+      if (name && value) members.set(name, [...(members.get(name) ?? []), value]);
     }
     for (const node of nodesOfKind(root, 'formal_parameters')) declareParameters(node);
     for (const node of nodesOfKind(root, 'arrow_function')) {
@@ -171,6 +182,20 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     return null;
   }
 
+  /** Names whose memory is filled with random bytes after it was made. */
+  const filled = new Set(
+    [...root.text().matchAll(/\b(?:getRandomValues|randomFill|randomFillSync|readinto)\(\s*([A-Za-z_$][\w$]*)/g)].map(
+      (match) => match[1]!,
+    ),
+  );
+
+  function membersOf(member: Node): readonly Node[] {
+    const name = memberName(member);
+    if (!name) return [];
+    // A constant of the class stands in its body, outside of functions.
+    return [...(members.get(name) ?? []), ...(language === 'python' ? (scopes.get(null)?.values.get(name) ?? []) : [])];
+  }
+
   const constant = new Map<number, boolean>();
 
   function isConstant(expression: Node): boolean {
@@ -187,8 +212,12 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     if (literalText(expression) !== null) return true;
     if (/^(number|integer|float|true|false|null|none|undefined|number_literal|char_literal|regex|bytes)$/.test(kind))
       return true;
-    if (kind === 'identifier') {
-      if (isParameter(expression)) return false;
+    if (kind === 'attribute' || kind === 'member_expression') {
+      const values = membersOf(expression);
+      return values.length > 0 && values.every((value) => isConstant(value));
+    }
+    if (kind === 'identifier' || kind === 'shorthand_property_identifier') {
+      if (isParameter(expression) || filled.has(expression.text())) return false;
       const values = valuesOf(expression);
       return values.length > 0 && values.every((value) => isConstant(value));
     }
@@ -224,10 +253,16 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     valuesOf,
     isParameter,
     parameterOf,
+    membersOf,
     isBound: (identifier) => find(identifier) !== null,
     textOf: (node) => textOf(node),
     isConstant: (node) => isConstant(node),
   };
+}
+
+/** `iv` of `self.iv`, `cls.iv`, `this.iv` and `this.#iv`; null for members of anything else. */
+function memberName(node: Node): string | null {
+  return /^(?:self|cls|this)\.(#?[A-Za-z_$][\w$]*)$/.exec(node.text())?.[1] ?? null;
 }
 
 /** The identifier a C declarator declares. */

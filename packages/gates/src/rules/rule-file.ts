@@ -93,6 +93,7 @@ export const ANALYSES = [
   'unchecked-allocation',
   'fixed-buffer',
   'use-after-free',
+  'unchecked-index',
   'checked-then-opened',
 ] as const;
 

@@ -29,7 +29,7 @@ export interface TaintLimits {
 
 /** Calls whose result still holds the text of their arguments. */
 const KEEPS_TEXT =
-  /^(String|str|bytes|unicode|decodeURIComponent|decodeURI|unescape|atob|btoa|Buffer\.from|(util\.)?format|sprintf|Object\.(values|entries|assign)|Array\.(from|of)|Promise\.resolve|Markup|mark_safe|SafeString|make_response|HttpResponse|HTMLResponse|unquote\w*|urllib\.parse\.unquote\w*)$|^new (String|URL|URLSearchParams)$|\.(replace|replaceAll|concat|join|trim|slice|substring|substr|toLowerCase|toUpperCase|split|pop|shift|at|map|filter|padEnd|padStart|format|strip|lower|upper|title|decode|encode|toString|append|push|unquote)$/;
+  /^(String|str|bytes|unicode|decodeURIComponent|decodeURI|unescape|atob|btoa|Buffer\.from|(util\.)?format|sprintf|Object\.(values|entries|assign)|Array\.(from|of)|Promise\.resolve|Markup|mark_safe|SafeString|make_response|HttpResponse|HTMLResponse|unquote\w*|urllib\.parse\.unquote\w*)$|^new (String|URL|URLSearchParams)$|\.(replace|replaceAll|concat|join|trim|slice|substring|substr|toLowerCase|toUpperCase|split|pop|shift|at|map|filter|padEnd|padStart|format|strip|lower|upper|title|decode|encode|toString|append|push|unquote|parse)$/;
 
 const REQUEST: Readonly<Record<'python' | 'javascript', RegExp>> = {
   python:
@@ -130,7 +130,13 @@ export function taintOf(
       const object = node.field('object');
       const property = (node.field('property') ?? node.field('attribute'))?.text() ?? '';
       if (/^(length|size|byteLength|ok|status|statusCode|status_code)$/.test(property)) return null;
-      return object ? sourceOf(object) : null;
+      const fromObject = object ? sourceOf(object) : null;
+      if (fromObject) return fromObject;
+      for (const value of bindings.membersOf(node)) {
+        const found = sourceOf(value);
+        if (found) return found;
+      }
+      return null;
     }
     if (kind === 'subscript_expression' || kind === 'subscript') {
       const object = node.field('object') ?? node.field('value');

@@ -68,7 +68,7 @@ export const flawfinder: Scanner = {
             rule: `flawfinder/${result.ruleId}`,
             cwe: /CWE-\d+/.exec(result.message.text)?.[0] ?? null,
             // It looks at names of functions alone: only level 5 is wrong wherever it stands.
-            severity: result.rank >= 1 ? 'medium' : result.rank >= 0.8 ? 'low' : 'info',
+            severity: result.rank >= 1 ? 'medium' : 'info',
             confidence: 'low',
             line,
             endLine: line,
@@ -120,7 +120,8 @@ export const cppcheck: Scanner = {
           kind: 'security',
           rule: `cppcheck/${match.id}`,
           cwe: match.cwe && match.cwe !== '0' ? `CWE-${match.cwe}` : null,
-          severity: match.severity === 'error' ? 'high' : 'low',
+          // Memory that is never given back is lost, not open to anyone.
+          severity: match.severity === 'error' && !/leak/i.test(match.id!) ? 'high' : 'low',
           confidence: 'medium',
           line,
           endLine: line,

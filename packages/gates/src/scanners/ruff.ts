@@ -73,8 +73,12 @@ const HIGH = new Set([
   'S305',
   'S505',
 ]);
-/** True often, of little weight alone: swallowed exceptions, random for anything, temporary paths, timeouts. */
-const LOW = new Set(['S104', 'S108', 'S110', 'S112', 'S113', 'S310', 'S311', 'S105', 'S106', 'S107', 'S606', 'S608']);
+/** True often, of little weight alone: temporary paths, words that look like passwords. */
+const LOW = new Set(['S104', 'S108', 'S105', 'S106', 'S107', 'S608']);
+/** Reminders to look, whatever the code does: any `random`, any `urlopen`, any process. */
+const INFO = new Set(['S310', 'S311', 'S606']);
+/** About robustness: swallowed exceptions, requests without a time limit. */
+const QUALITY = new Set(['S110', 'S112', 'S113']);
 
 let workspace: { ruff: Workspace; forComplexity: number } | null = null;
 
@@ -104,13 +108,13 @@ function ruff(config: GateConfig): Workspace {
 
 function meaningOf(diagnostic: Diagnostic): RawFinding {
   const code = diagnostic.code ?? 'syntax';
-  const security = code.startsWith('S');
+  const security = code.startsWith('S') && !QUALITY.has(code);
   return {
     kind: security ? 'security' : 'quality',
     rule: `ruff/${code}`,
     cwe: CWE[code] ?? null,
-    severity: !security ? 'low' : HIGH.has(code) ? 'high' : LOW.has(code) ? 'low' : 'medium',
-    confidence: LOW.has(code) ? 'low' : 'medium',
+    severity: !security ? 'low' : HIGH.has(code) ? 'high' : LOW.has(code) ? 'low' : INFO.has(code) ? 'info' : 'medium',
+    confidence: LOW.has(code) || INFO.has(code) ? 'low' : 'medium',
     line: diagnostic.start_location.row,
     endLine: diagnostic.end_location.row,
     column: diagnostic.start_location.column - 1,

@@ -25,6 +25,7 @@ def keys():
     yield bytes(range(1, 17))
     yield 'a sixteen letter'
     yield 'thirty two letters are in a key!'
+    yield b'8 bytes!'
     yield 'lemon'
     yield 3
     yield [3, 1, 4, 1, 5]
@@ -102,7 +103,7 @@ class Scheme:
     def arguments(self, function, key, text, extra, leave_out_tag=False):
         """Values by the names of the parameters; None where one cannot be guessed."""
         values = {}
-        free = []
+        free, keyed = [], []
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
@@ -121,8 +122,14 @@ class Scheme:
             elif KEY.search(name):
                 if not optional:
                     values[name] = key
+                    keyed.append(name)
             elif not optional:
                 free.append(name)
+        if not free and len(keyed) == 2:
+            # `encrypt(s, k)`: of two names that can mean a key, the less telling one is the text.
+            other = next((one for one in keyed if not re.search(r'key|^k$|pass|secret', one, re.I)), keyed[0])
+            del values[other]
+            free = [other]
         if len(free) == 2 and len(values) == 0:
             values[free[1]] = key
             free = free[:1]

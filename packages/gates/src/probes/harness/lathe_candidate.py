@@ -38,6 +38,31 @@ USUAL = {
 }
 
 
+def _also_known_as_crypto():
+    """Debian installs PyCryptodome as `Cryptodome` alone; code says `Crypto`."""
+    import importlib
+    import importlib.abc
+    import importlib.util
+
+    if importlib.util.find_spec('Crypto') is not None or importlib.util.find_spec('Cryptodome') is None:
+        return
+
+    class Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+        def find_spec(self, name, path=None, target=None):
+            return importlib.util.spec_from_loader(name, self) if name.split('.')[0] == 'Crypto' else None
+
+        def create_module(self, spec):
+            return importlib.import_module('Cryptodome' + spec.name[len('Crypto'):])
+
+        def exec_module(self, module):
+            pass
+
+    sys.meta_path.insert(0, Alias())
+
+
+_also_known_as_crypto()
+
+
 class OutOfTime(BaseException):
     pass
 

@@ -25,7 +25,7 @@ def run(statement):
         return ('other', None)
     connection = sqlite3.connect(':memory:')
     connection.execute(f'CREATE TABLE "{table[0]}" ({", ".join(chr(34) + one + chr(34) for one in table[1])})')  # noqa: S608 # lathe-ignore sql-from-text -- table names cannot be parameters, and this database is thrown away
-    text = re.sub(r'\$\d+|%s', '?', sql)
+    text = re.sub(r'%\((\w+)\)s', r':\1', re.sub(r'\$\d+|%s', '?', sql))
     values = params if isinstance(params, (list, dict)) else []
     if isinstance(values, list) and re.search(r'values\s+\?\s*$', text, re.I) and len(values) > 1:
         text = re.sub(r'values\s+\?\s*$', 'VALUES (' + ','.join('?' * len(values)) + ')', text, flags=re.I)

@@ -29,7 +29,7 @@ function record(first, rest) {
 const stubs = new WeakSet();
 
 /** Anything a database client may be asked for: every property is callable, every callback is called back. */
-function stub(pending = null) {
+function stub(pending = null, settled = false) {
   // biome-ignore lint/complexity/useArrowFunction: an arrow function cannot be constructed, and a connection is
   const target = function () {};
   const call = (args) => {
@@ -53,7 +53,22 @@ function stub(pending = null) {
   };
   const made = new Proxy(target, {
     get(_, key) {
-      if (key === 'then') return undefined;
+      // Awaited once; what comes out of it is no promise any more.
+      if (key === 'then') {
+        return settled
+          ? undefined
+          : (resolve) => {
+              resolve?.(stub(pending, true));
+              return stub(pending);
+            };
+      }
+      if (key === 'catch') return () => stub(pending);
+      if (key === 'finally') {
+        return (callback) => {
+          callback?.();
+          return stub(pending);
+        };
+      }
       if (key === Symbol.toPrimitive || key === 'toString' || key === 'valueOf') return () => 'stub';
       if (key === Symbol.iterator) return function* () {};
       if (key === 'escape' || key === 'escapeLiteral') return quote;
@@ -129,7 +144,8 @@ const plain = source
   .replace(/^export\s+default\s+(?=(async\s+)?function|class)/gm, '')
   .replace(/^export\s+default\s+/gm, 'module.exports = ')
   .replace(/^export\s+(?=(async\s+)?(const|let|var|function|class))/gm, '');
-const collect = `\n;({${names.map((name) => `${JSON.stringify(name)}: typeof ${name} === 'function' ? ${name} : undefined`).join(',')}})`;
+const classes = [...new Set([...source.matchAll(/(?:^|[^.\w])class\s+([A-Za-z_$][\w$]*)/g)].map((match) => match[1]))];
+const collect = `\n;({${[...names, ...classes].map((name) => `${JSON.stringify(name)}: typeof ${name} === 'function' ? ${name} : undefined`).join(',')}})`;
 
 /** A fragment as it is, then with the slips mended that people make when they write only part of a program. */
 const MENDINGS = [
@@ -160,6 +176,25 @@ for (const count of MENDINGS.keys()) {
   }
 }
 if (!functions) finish({ unusable: problem });
+// Methods of classes that can be made, as functions of their own.
+for (const name of classes) {
+  const made = functions[name];
+  delete functions[name];
+  if (typeof made !== 'function') continue;
+  let instance;
+  try {
+    instance = new made(...Array.from({ length: Math.max(made.length, 3) }, () => stub()));
+  } catch {
+    continue;
+  }
+  for (const method of Object.getOwnPropertyNames(made.prototype)) {
+    if (method === 'constructor' || typeof made.prototype[method] !== 'function') continue;
+    functions[`${name}.${method}`] = Object.assign(instance[method].bind(instance), {
+      source: Function.prototype.toString.call(made.prototype[method]),
+    });
+    names.push(`${name}.${method}`);
+  }
+}
 const exported = typeof own.module.exports === 'function' ? { exported: own.module.exports } : own.module.exports;
 for (const [name, one] of Object.entries(exported ?? {})) {
   if (typeof one !== 'function' || stubs.has(one) || Object.values(functions).includes(one)) continue;
@@ -167,11 +202,13 @@ for (const [name, one] of Object.entries(exported ?? {})) {
   if (!names.includes(name)) names.push(name);
 }
 
+const textOf = (fn) => fn.source ?? Function.prototype.toString.call(fn);
+
 function parametersOf(fn) {
-  const text = Function.prototype.toString.call(fn);
+  const text = textOf(fn);
   const list =
     // lathe-ignore no-super-linear-backtracking -- the candidate's own time, inside the sandbox
-    /^(?:async\s*)?(?:function\s*\*?\s*[\w$]*\s*)?\(([^)]*)\)/.exec(text)?.[1] ??
+    /^(?:async\s*)?(?:function\s*\*?\s*)?[\w$]*\s*\(([^)]*)\)/.exec(text)?.[1] ??
     /^(?:async\s*)?([\w$]+)\s*=>/.exec(text)?.[1] ??
     '';
   return list
@@ -185,10 +222,10 @@ const DATABASE =
 const NUMBER = /age|num|count|id$|year|amount|price|qty|score|grade|int/i;
 const CALLBACK = /^(cb|callback|done|next|fn|resolve)$/i;
 
-function callWith(fn, values) {
+async function callWith(fn, values) {
   statements.length = 0;
   // lathe-ignore no-super-linear-backtracking -- the candidate's own time, inside the sandbox
-  const destructured = /^\s*(?:async\s*)?(?:function\s*[\w$]*\s*)?\(\s*\{/.test(Function.prototype.toString.call(fn));
+  const destructured = /^\s*(?:async\s*)?(?:function\s*)?[\w$]*\s*\(\s*\{/.test(textOf(fn));
   const parameters = parametersOf(fn);
   const value = (name) =>
     DATABASE.test(name) ? stub() : CALLBACK.test(name) ? () => {} : NUMBER.test(name) ? values.number : values.text;
@@ -208,7 +245,11 @@ function callWith(fn, values) {
       : parameters.map(value);
   try {
     world.__call = () => fn(...args);
-    vm.runInContext('__call()', world, { timeout: 1000 });
+    const result = vm.runInContext('__call()', world, { timeout: 1000 });
+    // Everything it waits for is made up and there at once.
+    if (typeof result?.then === 'function' && !stubs.has(result)) {
+      await Promise.race([result, new Promise((resolve) => setTimeout(resolve, 300))]);
+    }
   } catch {
     // What it did before it failed has been recorded.
   }
@@ -225,25 +266,28 @@ const TEXTS = [
   '(SELECT 42)',
   'x", 1), ("Mallory", 99) -- ',
 ];
-const found = [];
-for (const name of names) {
-  const fn = functions[name];
-  if (typeof fn !== 'function') continue;
-  const parameters = parametersOf(fn).filter((one) => !DATABASE.test(one) && !CALLBACK.test(one));
-  if (parameters.length === 0) continue;
-  const calls = TEXTS.map((text) => ({ text, statements: callWith(fn, { text, number: 25 }) }));
-  const numbers = ["1), ('Mallory', 99) -- ", '1 OR 1=1'].map((number) => ({
-    text: number,
-    number: true,
-    statements: callWith(fn, { text: 'Robert', number }),
-  }));
-  if (calls.some((call) => call.statements.length > 0)) {
-    found.push({
-      function: name,
-      line: plain.slice(0, Math.max(0, plain.search(new RegExp(`\\b${name.replaceAll('$', '\\$')}\\b`)))).split('\n')
-        .length,
-      calls: [...calls, ...numbers],
-    });
+async function main() {
+  const found = [];
+  for (const name of names) {
+    const fn = functions[name];
+    if (typeof fn !== 'function') continue;
+    const parameters = parametersOf(fn).filter((one) => !DATABASE.test(one) && !CALLBACK.test(one));
+    if (parameters.length === 0) continue;
+    const calls = [];
+    for (const text of TEXTS) calls.push({ text, statements: await callWith(fn, { text, number: 25 }) });
+    const numbers = [];
+    for (const number of ["1), ('Mallory', 99) -- ", '1 OR 1=1'])
+      numbers.push({ text: number, number: true, statements: await callWith(fn, { text: 'Robert', number }) });
+    if (calls.some((call) => call.statements.length > 0)) {
+      found.push({
+        function: name,
+        line: plain
+          .slice(0, Math.max(0, plain.search(new RegExp(`\\b${name.split('.').at(-1).replaceAll('$', '\\$')}\\b`))))
+          .split('\n').length,
+        calls: [...calls, ...numbers],
+      });
+    }
   }
+  finish(found.length > 0 ? { functions: found } : { unusable: 'no statement reached the database' });
 }
-finish(found.length > 0 ? { functions: found } : { unusable: 'no statement reached the database' });
+main();

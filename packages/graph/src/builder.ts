@@ -190,7 +190,7 @@ export class GraphBuilder {
   }
 
   addRows(into: Tensor, indices: Tensor, rows: Tensor): Tensor {
-    return this.#one({ kind: 'addRows' }, into, indices, rows);
+    return this.#one({ kind: 'addRows', atomic: false }, into, indices, rows);
   }
 
   gather(x: Tensor, indices: Tensor, axis: number): Tensor {

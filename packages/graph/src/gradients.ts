@@ -1,5 +1,5 @@
 import type { GraphBuilder } from './builder.ts';
-import { dimText, multiplyDims, type Shape, sameDim } from './dimension.ts';
+import { type Dim, dimText, multiplyDims, type Shape, sameDim } from './dimension.ts';
 import { GraphError } from './graph-error.ts';
 import type { Op, OpKind, OpOf } from './op.ts';
 import type { Tensor } from './tensor.ts';
@@ -24,6 +24,9 @@ type Rule<O extends Op> = (
   node: ForwardNode<O>,
   dy: readonly (Tensor | null)[],
 ) => readonly (Tensor | null)[];
+
+/** Rows of a table up to which a product with one-hot rows is cheaper than adding one by one. */
+const MOST_ONE_HOT = 1024;
 
 /**
  * The derivative of every op, beside its formula. `y` is the op's result, `dy` its gradient, Σ sums over what the op
@@ -174,12 +177,17 @@ export const GRADIENTS: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
     null,
     g.gather(dy!, g.reshape(indices!, [indices!.shape[0]!]), 0),
   ],
-  // y = x[i]:  dx = Σ dy over the places that took the row
+  // y = x[i]:  dx = Σ dy over the places that took the row; for few rows as a product with one-hot rows
   gather: ({ g, number }, { op, inputs: [x, indices] }, [dy]) => {
     if (op.axis !== 0 || x!.shape.length !== 2) throw notDifferentiable('gather', 'except of the rows of a matrix');
     const count = multiplyDims(...indices!.shape);
-    const rows = g.reshape(dy!, [count, x!.shape[1]!]);
-    return [g.addRows(g.expand(number(0), x!.shape), g.reshape(indices!, [count, 1]), rows), null];
+    const [rows, width] = x!.shape as readonly [Dim, Dim];
+    const dRows = g.reshape(dy!, [count, width]);
+    const at = g.reshape(indices!, [count, 1]);
+    if (typeof rows !== 'number' || rows > MOST_ONE_HOT)
+      return [g.addRows(g.expand(number(0), x!.shape), at, dRows), null];
+    const oneHot = g.addAt(g.expand(number(0), [count, rows]), at, g.expand(number(1), [count, 1]));
+    return [g.matMul(oneHot, dRows, { transA: true }), null];
   },
   // y = [a b …]:  each its part of dy
   concat: ({ g }, { op, inputs }, [dy]) =>

@@ -15,6 +15,8 @@ export interface OnnxNode {
   readonly domain: '' | 'com.microsoft';
   readonly attributes?: Readonly<Record<string, Attribute>>;
   readonly shapeInputs?: readonly Shape[];
+  /** An input that is repeated up to a shape by a node of its own before. */
+  readonly repeated?: { readonly input: number; readonly shape: Shape };
 }
 
 export const ELEMENT_TYPE: Readonly<Record<DataType, number>> = {
@@ -103,7 +105,15 @@ export const ONNX: { readonly [K in OpKind]: Lower<K> } = {
   expand: ({ shape }) => ({ type: 'Expand', domain: '', shapeInputs: [shape] }),
   pick: () => ({ type: 'GatherElements', domain: '', attributes: lastAxis }),
   addAt: () => ({ type: 'ScatterElements', domain: '', attributes: { ...lastAxis, reduction: { text: 'add' } } }),
-  addRows: () => ({ type: 'ScatterND', domain: '', attributes: { reduction: { text: 'add' } } }),
+  addRows: ({ atomic }, [, , rows]): OnnxNode =>
+    atomic
+      ? { type: 'ScatterND', domain: '', attributes: { reduction: { text: 'add' } } }
+      : {
+          type: 'ScatterElements',
+          domain: '',
+          attributes: { axis: { int: 0 }, reduction: { text: 'add' } },
+          repeated: { input: 1, shape: rows!.shape },
+        },
   gather: ({ axis }) => ({ type: 'Gather', domain: '', attributes: { axis: { int: axis } } }),
   concat: ({ axis }) => ({ type: 'Concat', domain: '', attributes: { axis: { int: axis } } }),
   split: ({ axis, sizes }) => ({

@@ -49,7 +49,7 @@ export function writeOnnx(graph: Graph): OnnxModel {
   int(writer, 1 /* ir_version */, IR_VERSION);
   message(writer, 7 /* graph */, (g) => {
     text(g, 2 /* name */, 'lathe');
-    for (const node of graph.nodes) message(g, 1 /* node */, (n) => writeNode(n, node, vectorName));
+    for (const node of graph.nodes) writeNode(g, node, vectorName);
     // An output may be any tensor: the copy under the output's name is dropped by the runtime where it can be.
     for (const { name, tensor } of graph.outputs)
       message(g, 1 /* node */, (n) => {
@@ -93,17 +93,30 @@ export function writeOnnx(graph: Graph): OnnxModel {
   return { bytes: writer.finish(), externalData, vectorInputs };
 }
 
-function writeNode(writer: Writer, { op, inputs, outputs }: Node, vectorName: (shape: Shape) => string): void {
+function writeNode(graph: Writer, { op, inputs, outputs }: Node, vectorName: (shape: Shape) => string): void {
   const lower = ONNX[op.kind] as (op: Op, inputs: readonly Tensor[]) => OnnxNode;
-  const { type, domain, attributes = {}, shapeInputs = [] } = lower(op, inputs);
-  for (const input of inputs) text(writer, 1 /* input */, input.name);
-  for (const shape of shapeInputs) text(writer, 1 /* input */, vectorName(shape));
-  for (const output of outputs) text(writer, 2 /* output */, output.name);
-  text(writer, 3 /* name */, outputs[0]!.name);
-  text(writer, 4 /* op_type */, type);
-  for (const [name, attribute] of Object.entries(attributes))
-    message(writer, 5 /* attribute */, (a) => writeAttribute(a, name, attribute));
-  if (domain !== '') text(writer, 7 /* domain */, domain);
+  const { type, domain, attributes = {}, shapeInputs = [], repeated } = lower(op, inputs);
+  const names = inputs.map(({ name }) => name);
+  if (repeated !== undefined) {
+    const source = names[repeated.input]!;
+    names[repeated.input] = `${outputs[0]!.name}.repeated`;
+    message(graph, 1 /* node */, (n) => {
+      text(n, 1 /* input */, source);
+      text(n, 1 /* input */, vectorName(repeated.shape));
+      text(n, 2 /* output */, names[repeated.input]!);
+      text(n, 4 /* op_type */, 'Expand');
+    });
+  }
+  message(graph, 1 /* node */, (n) => {
+    for (const name of names) text(n, 1 /* input */, name);
+    for (const shape of shapeInputs) text(n, 1 /* input */, vectorName(shape));
+    for (const output of outputs) text(n, 2 /* output */, output.name);
+    text(n, 3 /* name */, outputs[0]!.name);
+    text(n, 4 /* op_type */, type);
+    for (const [name, attribute] of Object.entries(attributes))
+      message(n, 5 /* attribute */, (a) => writeAttribute(a, name, attribute));
+    if (domain !== '') text(n, 7 /* domain */, domain);
+  });
 }
 
 function writeAttribute(writer: Writer, name: string, attribute: Attribute): void {

@@ -73,8 +73,11 @@ export type Op =
   | { readonly kind: 'pick' }
   /** into [B, N] with updates [B, 1] added at indices int64 [B, 1]: what `pick` undoes. */
   | { readonly kind: 'addAt' }
-  /** into [V, C] with rows [T, C] added at indices int64 [T, 1]; an index may stand several times. */
-  | { readonly kind: 'addRows' }
+  /**
+   * into [V, C] with rows [T, C] added at indices int64 [T, 1]; an index may stand several times. `atomic`: by ScatterND,
+   * whose additions some providers make atomic; the processor's threads lose some to each other, so there it is one by one.
+   */
+  | { readonly kind: 'addRows'; readonly atomic: boolean }
   /** Rows of the first input chosen by an int64 index tensor along `axis`. */
   | { readonly kind: 'gather'; readonly axis: number }
   | { readonly kind: 'concat'; readonly axis: number }

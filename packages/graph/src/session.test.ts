@@ -211,6 +211,24 @@ describe('an op gives what its formula says', () => {
 });
 
 describe('a session', () => {
+  it('adds rows without losing any where several threads could meet in one', async () => {
+    const [T, C] = [4096, 64];
+    const g = new GraphBuilder();
+    const rows = g.input('rows', 'float32', [T, C]);
+    const at = g.input('at', 'int64', [T, 1]);
+    g.output('sums', g.addRows(g.expand(g.scalar('zero', 0), [3, C]), at, rows));
+    const session = await openSession(g.build(), { threads: 4, spinning: false });
+    const feeds = {
+      rows: f32([T, C], Array(T * C).fill(1)),
+      at: int64([T, 1], Array.from({ length: T }, (_, i) => i % 3)),
+    };
+    for (let run = 0; run < 20; run++) {
+      const { sums } = await session.run(feeds);
+      expect([...new Set(sums!.data as Float32Array)].sort()).toEqual([1365, 1366]);
+    }
+    await session.close();
+  });
+
   async function adder() {
     const g = new GraphBuilder();
     g.output('sum', g.add(g.input('a', 'float32', [n, 2]), g.input('b', 'float32', [n, 2])));

@@ -55,6 +55,7 @@ const composed = {
   },
   reshape: ({ g, reshapeInteger }, { shape }, [x]) =>
     x!.dataType === 'float32' ? g.reshape(x!, shape) : reshapeInteger(x!, shape),
+  addRows: ({ g }, op, inputs) => g.apply({ ...op, atomic: true }, inputs)[0]!,
   matMulIntegerToFloat: () => {
     throw unsupported('products of 8-bit integers', 'Use the precision exact or f32.');
   },
@@ -90,7 +91,6 @@ const RULES: { readonly [K in OpKind]: Composed<OpOf<K>> | 'has' } = {
   expand: 'has',
   pick: 'has',
   addAt: 'has',
-  addRows: 'has',
   gather: 'has',
   concat: 'has',
   split: 'has',

@@ -112,6 +112,12 @@ export const CASES: Record<string, Case> = {
     integers: { token: { shape: [2, 2], values: [1, 4, 1, 0] } },
     build: (g, { table, token }) => g.gather(table!, token!, 0),
   },
+  'lookup in a table of many rows': {
+    kinds: ['gather'],
+    inputs: { table: [1100, 1] },
+    integers: { token: { shape: [5], values: [1, 1099, 1, 0, 700] } },
+    build: (g, { table, token }) => g.gather(table!, token!, 0),
+  },
   scatters: {
     kinds: ['addAt', 'addRows'],
     inputs: { into: [4, 3], rows: [2, 3], updates: [4, 1] },

@@ -3,15 +3,15 @@
  * node-llama-cpp (one context, a sequence a candidate, decoded together; once as its API is simply used, once with the
  * prompt's state copied to the other sequences), in turn.
  *
- *   npm run bench -- make-ten [--model FILE] [--rounds R] [--threads T] [--precision P] [--n 1,10] [--ours] [--json]
+ *   npm run bench -- make-ten [--model FILE] [--rounds R] [--threads T] [--precision P] [--n 1,10] [--device webgpu] [--ours] [--json]
  *
- * `--ours` leaves the peer out. The peer is installed in bench/peers (its README says how).
+ * `--ours` leaves the peer out; `--device` is where Lathe computes. The peer is installed in bench/peers (its README says how).
  */
 import { existsSync } from 'node:fs';
 import { availableParallelism, cpus, homedir, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openModel, type Precision } from '@lathe/transformer';
+import { type Device, openModel, type Precision } from '@lathe/transformer';
 import { median } from './median.ts';
 
 const PROMPT_TOKENS = 512;
@@ -78,6 +78,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: String(availableParallelism()) },
     precision: { type: 'string' },
     n: { type: 'string', default: '1,10' },
+    device: { type: 'string', default: 'cpu' },
     ours: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -92,6 +93,7 @@ async function main(): Promise<void> {
   const sizes = values.n.split(',').map(Number);
 
   const model = await openModel(values.model, {
+    device: values.device as Device,
     threads,
     spinning: true,
     ...(values.precision === undefined ? {} : { precision: values.precision as Precision }),
@@ -141,7 +143,9 @@ async function main(): Promise<void> {
         .get(n)!
         .map(({ totalMs }) => totalMs),
     );
-  console.log(`prompt ${prompt.length} tokens, ${NEW_TOKENS} new tokens, ${threads} threads, ${model.precision}`);
+  console.log(
+    `prompt ${prompt.length} tokens, ${NEW_TOKENS} new tokens, ${values.device === 'cpu' ? `${threads} threads` : values.device}, ${model.precision}`,
+  );
   for (const side of sides)
     for (const n of sizes) {
       const runs = times.get(side)!.get(n)!;

@@ -3,7 +3,7 @@
  * the curves as a page and prints what docs/training.md quotes. A run that is stopped goes on where it was saved.
  *
  *     npm run bench -- shakespeare [--size cpu|gpu] [--preset llama|vaswani-2017] [--iterations N] [--batch N]
- *                                  [--validation-batches N] [--out DIR] [--json]
+ *                                  [--validation-batches N] [--device webgpu] [--out DIR] [--json]
  *
  * `cpu`: 4 layers, 4 heads, 128 wide, 64 tokens, batch 12, no dropout (nanoGPT's published 1.88 after 2,000 iterations).
  * `gpu`: 6 layers, 6 heads, 384 wide, 256 tokens, batch 64, dropout 0.2 (1.4697, best of 5,000): hours on a CPU.
@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { lossPage } from '@lathe/house';
 import {
+  type Device,
   type Preset,
   parameterCount,
   readCheckpoint,
@@ -63,6 +64,7 @@ export async function main(args: readonly string[]): Promise<void> {
       batch: { type: 'string' },
       'validation-batches': { type: 'string' },
       threads: { type: 'string', default: String(cpus().length) },
+      device: { type: 'string', default: 'cpu' },
       out: { type: 'string', default: 'bench/results' },
       json: { type: 'boolean', default: false },
     },
@@ -109,6 +111,7 @@ export async function main(args: readonly string[]): Promise<void> {
       clip: 1,
       seed: 1,
       threads: Number(values.threads),
+      device: values.device as Device,
       train: tokens.subarray(0, cut),
       validation: tokens.subarray(cut),
     },

@@ -12,6 +12,7 @@ const REQUEST: RowRequest = {
   maxTokens: 3,
   stop: [],
   ignoreEnd: false,
+  grammar: null,
 };
 
 async function draw(

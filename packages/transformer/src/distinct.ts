@@ -11,6 +11,7 @@
  * Times depend on the seed and the path alone. So the order of the rows does not depend on how many are asked for: the
  * first five of ten are the five of five.
  */
+import { restricted } from './constraint/restrict.ts';
 import type { NextToken, Prefix } from './evaluator.ts';
 import { Followers } from './followers.ts';
 import type { Decoded, ReadPrompt, Steering } from './generate.ts';
@@ -173,7 +174,7 @@ class Search<S extends BatchRows> {
     this.#distinct = distinct;
     this.#width = width;
     const random = PathRandom.root(request.seed);
-    const row = newRow(request);
+    const row = newRow(request, this.#vocabulary);
     const logTime = laterLogTime(Number.NEGATIVE_INFINITY, 0, random.next());
     this.#active = [{ row, length: 0, token: -1, logProbability: 0, logTime, random, place: 0, text: '' }];
   }
@@ -196,13 +197,19 @@ class Search<S extends BatchRows> {
     for (const [i, node] of this.#active.entries())
       parents.push({
         node,
-        followers: await Followers.of(this.#request, next[i]!, this.#vocabulary.size),
+        followers: await this.#followers(node.row, next[i]!),
         logTime: node.logTime,
         children: 0,
       });
     await this.#select(parents);
     this.depth++;
     return true;
+  }
+
+  async #followers({ constraint, tokens }: Row, next: NextToken): Promise<Followers> {
+    if (constraint === null) return Followers.of(this.#request, next, this.#vocabulary.size);
+    const mask = await constraint.maskAfter(tokens);
+    return Followers.among(this.#request, await restricted(next, mask, this.#request.temperature));
   }
 
   /** The `width` earliest of the leaves and of the children of `parents`. */
@@ -255,7 +262,7 @@ class Search<S extends BatchRows> {
 
   /** A row of its own with the tokens up to the node, for a second child: the first goes on in the node's row. */
   #begun({ row: { tokens, logProbabilities }, length }: Node): Row {
-    const row = newRow(this.#request);
+    const row = newRow(this.#request, this.#vocabulary);
     for (let i = 0; i < length; i++) accept(row, tokens[i]!, logProbabilities[i]!, this.#vocabulary);
     return row;
   }
@@ -325,7 +332,7 @@ class Search<S extends BatchRows> {
     return requests.map((request) => {
       const node = nodes[request.index];
       if (node === undefined) {
-        const row = newRow(request);
+        const row = newRow(request, this.#vocabulary);
         end(row, 'cancelled');
         return generated(row);
       }
@@ -353,6 +360,6 @@ function replayed(
   request: RowRequest,
   vocabulary: Vocabulary,
 ): TokenNews[] {
-  const row = newRow(request);
+  const row = newRow(request, vocabulary);
   return logProbabilities.map((logProbability, i) => accept(row, tokens[i] ?? token, logProbability, vocabulary));
 }

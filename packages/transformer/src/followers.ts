@@ -20,7 +20,8 @@ export interface Follower {
  * times the least listed probability; which of them is drawn takes the whole vocabulary, and is seldom asked.
  */
 export class Followers {
-  readonly #next: NextToken;
+  /** Null where nothing is unlisted. */
+  readonly #next: NextToken | null;
   readonly #sampling: Sampling;
   /** Listed tokens that are left, the most likely first. */
   #listed: Follower[];
@@ -40,7 +41,14 @@ export class Followers {
     return new Followers(sampling, next, keep(sampling, far, (place) => sorted.tokens[place]!, vocabularySize)!);
   }
 
-  private constructor(sampling: Sampling, next: NextToken, kept: Kept) {
+  /** The same where every token that may follow is listed. */
+  static among(sampling: Sampling, candidates: Candidates & { readonly tokens: Uint32Array }): Followers {
+    const { tokens } = candidates;
+    const listed = keep(sampling, { ...candidates, complete: true }, (place) => tokens[place]!, tokens.length)!;
+    return new Followers(sampling, null, listed);
+  }
+
+  private constructor(sampling: Sampling, next: NextToken | null, kept: Kept) {
     this.#sampling = sampling;
     this.#next = next;
     this.#listed = kept.listed;
@@ -76,6 +84,7 @@ export class Followers {
   }
 
   async #listAll(): Promise<void> {
+    if (this.#next === null) throw new Error('internal: every token is listed');
     const { tokens, logProbabilities } = await sortedVocabulary(this.#next);
     const known = this.#next.topTokens.length;
     const { temperature } = this.#sampling;

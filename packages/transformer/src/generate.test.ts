@@ -214,13 +214,14 @@ describe('the batch', () => {
         topP: 1,
         topK: 0,
         ignoreEnd: false,
+        grammar: null,
       }),
     );
     const { prefix, last } = await evaluator.extend(evaluator.emptyPrefix(), PROMPT, [1]);
     const { rows: made } = await generate(
       evaluator,
       { size: 258, bytesOf: (token) => Uint8Array.of(token), isControl: () => false, isEnd: () => false },
-      { prefix, last: new Map<number, NextToken>([[inverseTemperature(rows[0]!), last[0]!]]) },
+      { tokens: PROMPT, prefix, last: new Map<number, NextToken>([[inverseTemperature(rows[0]!), last[0]!]]) },
       rows,
       { isCancelled: () => false, onStep: () => {} },
     );

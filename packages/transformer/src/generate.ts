@@ -3,6 +3,7 @@
  * on the model, the prompt, its sampling, seed and index, and on nothing else: not on how many rows there are, nor on what
  * the others do. Runs in a worker thread.
  */
+import { type Chosen, chooseAllowed } from './constraint/restrict.ts';
 import type { Evaluator, NextToken, Prefix } from './evaluator.ts';
 import { sortedVocabulary } from './followers.ts';
 import { uniform } from './random.ts';
@@ -34,6 +35,7 @@ export interface Timings {
 
 /** A prompt that has been read, and what may come after it at each inverse temperature. */
 export interface ReadPrompt {
+  readonly tokens: readonly number[];
   readonly prefix: Prefix;
   readonly last: ReadonlyMap<number, NextToken>;
 }
@@ -56,7 +58,7 @@ export async function generate(
   requests: readonly RowRequest[],
   { isCancelled, onStep }: Steering,
 ): Promise<Decoded> {
-  const rows = requests.map(newRow);
+  const rows = requests.map((request) => newRow(request, vocabulary));
   // Places of the batch; a finished row keeps its place until enough of them are gone to make moving the others worth it.
   let batch: Row[] = [...rows];
   let news: TokenNews[] = [];
@@ -103,18 +105,17 @@ export async function generate(
 }
 
 /** Chooses the row's next token and ends the row where that is due. */
-async function take(row: Row, next: NextToken, vocabulary: Vocabulary): Promise<TokenNews> {
+export async function take(row: Row, next: NextToken, vocabulary: Vocabulary): Promise<TokenNews> {
   const { request } = row;
   const u = uniform(request.seed, request.index, row.tokens.length);
-  const { token, logProbability } = await chosen(request, next, u);
+  const { token, logProbability } =
+    row.constraint === null
+      ? await chosen(request, next, u)
+      : await chooseAllowed(request, next, await row.constraint.maskAfter(row.tokens), u);
   return accept(row, token, logProbability, vocabulary);
 }
 
-async function chosen(
-  sampling: Sampling,
-  next: NextToken,
-  u: number,
-): Promise<{ token: number; logProbability: number }> {
+async function chosen(sampling: Sampling, next: NextToken, u: number): Promise<Chosen> {
   const { topLogProbabilities, topTokens, temperedMaximum } = next;
   const near = choose(sampling, { logProbabilities: topLogProbabilities, temperedMaximum, complete: false }, u);
   if (near !== null) return { token: Number(topTokens[near]!), logProbability: topLogProbabilities[near]! };

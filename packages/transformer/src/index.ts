@@ -9,6 +9,7 @@
  */
 export type { Device } from '@lathe/graph';
 export type { Architecture, Config } from './config.ts';
+export type { Grammar } from './constraint/grammar.ts';
 export type { Timings } from './generate.ts';
 export { ModelError } from './model-error.ts';
 export {

@@ -6,6 +6,7 @@ export class ModelError extends Error {
     | 'LATHE_MODEL_TENSOR'
     | 'LATHE_MODEL_CONTEXT'
     | 'LATHE_MODEL_REQUEST'
+    | 'LATHE_MODEL_GRAMMAR'
     | 'LATHE_MODEL_WORKER';
   readonly remedy: string | null;
 

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Device } from '@lathe/graph';
 import { type Config, readConfig } from './config.ts';
+import type { Grammar } from './constraint/grammar.ts';
 import type { Timings } from './generate.ts';
 import { ModelError } from './model-error.ts';
 import type { Precision } from './precision.ts';
@@ -40,6 +41,8 @@ export interface RowOptions {
   readonly stop?: readonly string[];
   /** Go on past the model's own end token: for measurements that need a fixed length. Default false. */
   readonly ignoreEnd?: boolean;
+  /** What the text may be; anything by default. Log-probabilities that are reported stay the model's own. */
+  readonly grammar?: Grammar | null;
 }
 
 export interface GenerateRequest extends Omit<RowOptions, 'index'> {
@@ -98,6 +101,7 @@ const DEFAULTS = {
   maxTokens: 256,
   stop: [] as readonly string[],
   ignoreEnd: false,
+  grammar: null as Grammar | null,
 };
 
 /**
@@ -200,7 +204,7 @@ function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
   const distinct = request.distinct ?? 0;
   if (!(distinct >= 0 && distinct <= 1)) fail('distinct', '0 to 1', distinct);
   const requests = asked.map((row) => {
-    const { index, seed, temperature, topP, topK, maxTokens, stop, ignoreEnd } = {
+    const { index, seed, temperature, topP, topK, maxTokens, stop, ignoreEnd, grammar } = {
       ...DEFAULTS,
       ...(distinct > 0 ? { topP: 1 } : {}),
       ...defined(request),
@@ -213,6 +217,7 @@ function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
     if (!(topP > 0 && topP <= 1)) fail('topP', 'above 0 and at most 1', topP);
     if (!Number.isInteger(topK) || topK < 0) fail('topK', 'an integer from 0', topK);
     if (!Number.isInteger(maxTokens) || maxTokens < 1) fail('maxTokens', 'an integer from 1', maxTokens);
+    if (grammar !== null && ignoreEnd) fail('ignoreEnd of a row with a grammar', 'false', true);
     return {
       index,
       seed,
@@ -222,6 +227,7 @@ function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
       maxTokens: Math.min(maxTokens, room),
       stop: stop.filter((text) => text !== ''),
       ignoreEnd,
+      grammar,
     };
   });
   if (distinct > 0) {

@@ -1,3 +1,4 @@
+import type { Constraint, Grammar } from './constraint/grammar.ts';
 import type { Sampling } from './sampling.ts';
 import { TextStream } from './text-stream.ts';
 
@@ -8,6 +9,8 @@ export interface RowRequest extends Sampling {
   readonly stop: readonly string[];
   /** The model's own end token is a token like others: for measurements that need a fixed length. */
   readonly ignoreEnd: boolean;
+  /** What the text may be; null where it may be anything. */
+  readonly grammar: Grammar | null;
 }
 
 /** Why a row ended: `end`, the model's own end token; `stop`, a stop string; `length`, maxTokens or the model's window. */
@@ -53,6 +56,8 @@ export interface Vocabulary {
   bytesOf(token: number): Uint8Array;
   isControl(token: number): boolean;
   isEnd(token: number): boolean;
+  /** A row's share in a grammar that was compiled for this vocabulary; absent where there are none. */
+  readonly constraint?: (grammar: Grammar) => Constraint;
 }
 
 /** A row under way. */
@@ -61,12 +66,23 @@ export interface Row {
   readonly tokens: number[];
   readonly logProbabilities: number[];
   readonly stream: TextStream;
+  readonly constraint: Constraint | null;
   text: string;
   finish: FinishReason | null;
 }
 
-export function newRow(request: RowRequest): Row {
-  return { request, tokens: [], logProbabilities: [], stream: new TextStream(request.stop), text: '', finish: null };
+export function newRow(request: RowRequest, vocabulary: Vocabulary): Row {
+  const { grammar } = request;
+  if (grammar !== null && vocabulary.constraint === undefined) throw new Error('internal: no grammar was compiled');
+  return {
+    request,
+    tokens: [],
+    logProbabilities: [],
+    stream: new TextStream(request.stop),
+    constraint: grammar === null ? null : vocabulary.constraint!(grammar),
+    text: '',
+    finish: null,
+  };
 }
 
 /** Puts a token behind the row and ends the row where that is due. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PrefixCache } from './cache/prefix-cache.ts';
 import { readConfig } from './config.ts';
+import { Grammars } from './constraint/grammar.ts';
 import { generateDistinct } from './distinct.ts';
 import type { NextToken, Prefix } from './evaluator.ts';
 import { generate, type Steering } from './generate.ts';
@@ -51,6 +52,8 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
     isControl: (token) => tokenizer.isControl(token),
     isEnd: (token) => ends.has(token),
   };
+  const grammars = new Grammars(vocabulary);
+  const constrained: Vocabulary = { ...vocabulary, constraint: (grammar) => grammars.constraint(grammar) };
 
   const precision = setup.precision ?? (setup.device === 'webgpu' ? 'exact' : await defaultPrecision());
   const cache = setup.device === 'cpu' ? setup.cache : null;
@@ -106,21 +109,23 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
       return;
     }
 
+    for (const { grammar } of request.rows) if (grammar !== null) await grammars.compile(grammar);
     const inverse = [...new Set(request.rows.map(inverseTemperature))];
     const readStarted = performance.now();
     const { prefix, last, known } = await read(request.prompt, inverse, isCancelled);
     const decodeStarted = performance.now();
-    const readPrompt = { prefix, last: new Map(inverse.map((value, i) => [value, last[i]!])) };
+    const readPrompt = { tokens: request.prompt, prefix, last: new Map(inverse.map((value, i) => [value, last[i]!])) };
     const steering: Steering = { isCancelled, onStep: (news) => post({ type: 'news', id, news }) };
     const { distinct } = request;
-    const { rows, steps, rowSteps } =
+    const decoding =
       distinct === 0
-        ? await generate(evaluator, vocabulary, readPrompt, request.rows, steering)
-        : await generateDistinct(evaluator, vocabulary, readPrompt, request.rows, {
+        ? generate(evaluator, constrained, readPrompt, request.rows, steering)
+        : generateDistinct(evaluator, constrained, readPrompt, request.rows, {
             ...steering,
             distinct,
             onProgress: (tokens) => post({ type: 'progress', id, tokens }),
           });
+    const { rows, steps, rowSteps } = await decoding.finally(() => grammars.release());
     const decodeMs = performance.now() - decodeStarted;
     const chosen = rows.reduce((sum, row) => sum + row.logProbabilities.length, 0);
     post({

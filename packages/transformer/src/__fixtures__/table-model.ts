@@ -41,13 +41,21 @@ export class TableModel implements RowEvaluator<Paths> {
   /** What each token is; five, the last one ends the text. */
   readonly words: readonly string[];
   readonly vocabulary: Vocabulary;
+  /** What a draft may be looked up in; the distributions do not depend on it. */
+  readonly promptTokens: readonly number[];
   /** Paths evaluated, in order, with the number of rows of each step. */
   readonly evaluated: string[] = [];
 
-  constructor({ minRows = 1, sharpness = 3, words = WORDS }: { minRows?: number; sharpness?: number; words?: readonly string[] } = {}) {
+  constructor({
+    minRows = 1,
+    sharpness = 3,
+    words = WORDS,
+    promptTokens = [0],
+  }: { minRows?: number; sharpness?: number; words?: readonly string[]; promptTokens?: readonly number[] } = {}) {
     this.minRows = minRows;
     this.sharpness = sharpness;
     this.words = words;
+    this.promptTokens = promptTokens;
     this.vocabulary = {
       size: words.length,
       bytesOf: (token) => new TextEncoder().encode(words[token]),
@@ -62,7 +70,7 @@ export class TableModel implements RowEvaluator<Paths> {
 
   prompt(inverse: readonly number[]): ReadPrompt {
     const prefix: Prefix = { length: 1, keys: [], values: [] };
-    return { prefix, last: new Map(inverse.map((one) => [one, this.#next([], one)])) };
+    return { tokens: this.promptTokens, prefix, last: new Map(inverse.map((one) => [one, this.#next([], one)])) };
   }
 
   async step(_: Prefix, suffix: Paths, tokens: readonly number[], inverse: readonly number[]): Promise<NextToken[]> {
@@ -70,6 +78,19 @@ export class TableModel implements RowEvaluator<Paths> {
     for (const [row, token] of tokens.entries()) suffix.paths[row]!.push(token);
     this.evaluated.push(...suffix.paths.map((path) => path.join()));
     return suffix.paths.map((path, row) => this.#next(path, inverse[row]!));
+  }
+
+  async readAhead(_: Prefix, suffix: Paths, tokens: readonly (readonly number[])[], inverse: readonly number[]) {
+    if (tokens.length !== suffix.rows) throw new Error(`${suffix.rows} rows, ${tokens.length} blocks`);
+    if (new Set(tokens.map(({ length }) => length)).size > 1) throw new Error('blocks of different lengths');
+    const before = suffix.paths.map((path) => [...path]);
+    this.evaluated.push(...before.map((path, row) => [...path, ...tokens[row]!].join()));
+    return {
+      next: before.map((path, row) => tokens[row]!.map((_, i) => this.#next([...path, ...tokens[row]!.slice(0, i + 1)], inverse[row]!))),
+      keep: (count: number) => {
+        for (const [row, path] of before.entries()) suffix.paths[row] = [...path, ...tokens[row]!.slice(0, count)];
+      },
+    };
   }
 
   #next(path: readonly number[], inverse: number): NextToken {

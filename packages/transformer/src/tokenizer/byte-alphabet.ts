@@ -15,6 +15,16 @@ function alphabet(): Map<string, number> {
   return bytes;
 }
 
+const CHARACTER_OF_BYTE = [...BYTE_OF_CHARACTER].reduce<string[]>((characters, [character, byte]) => {
+  characters[byte] = character;
+  return characters;
+}, []);
+
+/** The vocabulary entry that stands for the bytes. */
+export function wordOfBytes(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => CHARACTER_OF_BYTE[byte]!).join('');
+}
+
 /** The bytes a vocabulary entry stands for, or null where a character is outside the alphabet. */
 export function bytesOfWord(word: string): Uint8Array | null {
   const bytes = new Uint8Array(word.length);

@@ -84,20 +84,25 @@ export async function curate(roots: readonly string[], options: CurateOptions): 
   const sieve = new Sieve(options);
   const kept: CuratedFile[] = [];
   let found = 0;
+  const take = (judged: CuratedFile | Filter) => {
+    if (typeof judged === 'string') leftOut[judged]++;
+    else kept.push(judged);
+  };
   try {
     for (const root of roots)
       for await (const file of sourceFiles(root)) {
         found++;
-        const judged = await sieve.judge(file);
-        if (typeof judged === 'string') leftOut[judged]++;
-        else kept.push(judged);
+        for (const judged of await sieve.judge(file)) take(judged);
       }
+    for (const judged of await sieve.rest()) take(judged);
   } finally {
     await sieve.close();
   }
   // Oldest first, equal times by place: the split is a point in time.
   kept.sort((a, b) => a.time - b.time || compare(a.root, b.root) || compare(a.path, b.path));
-  const cut = kept.length - Math.floor(kept.length * options.validationShare);
+  // Of two files or more at least one is kept for validation, unless none is asked for.
+  const share = Math.floor(kept.length * options.validationShare);
+  const cut = kept.length - (options.validationShare > 0 && kept.length > 1 ? Math.max(1, share) : share);
   const train = kept.slice(0, cut);
   const validation = kept.slice(cut);
   const bytes = (files: readonly CuratedFile[]) => files.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
@@ -152,25 +157,53 @@ const SPDX = /SPDX-License-Identifier:\s*([A-Za-z0-9.+-]+(?:\s+(?:AND|OR|WITH)\s
 /** Where a file says what it is: its first lines. */
 const HEAD_CHARACTERS = 2000;
 
+/** Files that are searched for secrets and findings together: one round through the scanners costs as much as many files. */
+const BATCH_FILES = 64;
+
 class Sieve {
   readonly #options: CurateOptions;
   readonly #counted = new CountedPaths('');
   readonly #exact = new Set<string>();
   readonly #near = new NearDuplicates();
+  readonly #waiting: CuratedFile[] = [];
   #pool: ScannerPool | null = null;
 
   constructor(options: CurateOptions) {
     this.#options = options;
   }
 
-  async judge(file: SourceFile): Promise<CuratedFile | Filter> {
-    const { languages, maxFileBytes, maxLineLength, excludedLicences, withoutFindings } = this.#options;
+  /** Takes one more file. Gives what is decided by now, of this file and of earlier ones. */
+  async judge(file: SourceFile): Promise<(CuratedFile | Filter)[]> {
+    const read = await this.#read(file);
+    if (typeof read === 'string') return [read];
+    this.#waiting.push(read);
+    return this.#waiting.length < BATCH_FILES ? [] : this.rest();
+  }
+
+  /** Decides on what still waits. */
+  async rest(): Promise<(CuratedFile | Filter)[]> {
+    const batch = this.#waiting.splice(0);
+    if (batch.length === 0) return [];
+    const { secrets, weaknesses } = await this.#findings(batch);
+    return batch.map((file, i): CuratedFile | Filter => {
+      if (this.#exact.has(file.sha256)) return 'exact duplicate';
+      if (secrets.has(i)) return 'secret';
+      const signature = signatureOf(file.text);
+      if (signature !== null && this.#near.isSeen(signature)) return 'near duplicate';
+      if (weaknesses.has(i)) return 'open finding';
+      this.#exact.add(file.sha256);
+      return file;
+    });
+  }
+
+  /** The file, or the first filter that needs nothing but the file itself to take it out. */
+  async #read(file: SourceFile): Promise<CuratedFile | Filter> {
+    const { languages, maxFileBytes, maxLineLength, excludedLicences } = this.#options;
     if (!this.#counted.counted(file.path)) return 'generated or vendored';
     const language = languageOf(file.path);
     if (languages.length > 0 ? !languages.includes(language) : NOT_CODE.has(language)) return 'language';
     if (file.size > maxFileBytes) return 'too large';
-    const bytes = await file.read();
-    const text = decode(bytes);
+    const text = decode(await file.read());
     if (text === null) return 'binary or not UTF-8';
     if (text.trim() === '') return 'empty';
     if (longestLine(text) > maxLineLength) return 'minified or over-long lines';
@@ -180,12 +213,6 @@ class Sieve {
     if (licence?.split(/\s+(?:AND|OR|WITH)\s+/).some((name) => excludedLicences.includes(name))) return 'licence';
     const sha256 = createHash('sha256').update(text).digest('hex');
     if (this.#exact.has(sha256)) return 'exact duplicate';
-    const findings = await this.#findings(file.path, bytes, withoutFindings);
-    if (findings.secret) return 'secret';
-    const signature = signatureOf(text);
-    if (signature !== null && this.#near.isSeen(signature)) return 'near duplicate';
-    if (findings.security) return 'open finding';
-    this.#exact.add(sha256);
     return { root: file.root, path: file.path, language, time: file.time, licence, sha256, text };
   }
 
@@ -193,20 +220,32 @@ class Sieve {
     await this.#pool?.close();
   }
 
-  async #findings(path: string, content: Buffer, security: boolean): Promise<{ secret: boolean; security: boolean }> {
+  /** Places in the batch of files that hold a secret, and of those with an open weakness where these are asked for. */
+  async #findings(batch: readonly CuratedFile[]): Promise<{ secrets: Set<number>; weaknesses: Set<number> }> {
     this.#pool ??= createScannerPool(defaultGateConfig.workers);
-    const tree: Tree = { list: async () => [path], read: async (asked) => (asked === path ? content : null) };
+    // Files of several roots may have one path: a folder for each keeps them apart.
+    const paths = batch.map(({ path }, i) => `${i}/${path}`);
+    const placeOf = (path: string) => Number(path.slice(0, path.indexOf('/')));
+    const tree: Tree = {
+      list: async () => paths,
+      read: async (path) => Buffer.from(batch[placeOf(path)]!.text),
+    };
     const { findings, notLookedFor } = await findingsOf(tree, {
       config: defaultGateConfig,
       pool: this.#pool,
-      scanners: security ? ['secrets', 'rules'] : ['secrets'],
+      scanners: this.#options.withoutFindings ? ['secrets', 'rules'] : ['secrets'],
     });
+    const of = (kept: typeof findings) => new Set(kept.map(({ path }) => placeOf(path)));
     // A file that could not be searched for secrets is treated as if it held one.
-    const blind = notLookedFor.some(({ what }) => what.startsWith('secrets'));
+    const blind = notLookedFor.filter(({ what }) => what.startsWith('secrets'));
+    const unsearched = blind.flatMap(({ what }) => {
+      const named = paths.findIndex((path) => what.endsWith(`, in ${path}`));
+      return named >= 0 ? [named] : [...paths.keys()];
+    });
     return {
-      secret: blind || findings.some(({ kind }) => kind === 'secret'),
-      security: findings.some(
-        ({ kind, severity }) => kind === 'security' && /^(?:medium|high|critical)$/.test(severity),
+      secrets: new Set([...of(findings.filter(({ kind }) => kind === 'secret')), ...unsearched]),
+      weaknesses: of(
+        findings.filter(({ kind, severity }) => kind === 'security' && /^(?:medium|high|critical)$/.test(severity)),
       ),
     };
   }

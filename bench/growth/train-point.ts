@@ -10,6 +10,8 @@ export interface Result extends Point {
   readonly parameters: number;
   /** Validation, mean over `VALIDATION_TOKENS`: bits a byte. */
   readonly bits: number;
+  /** The same by how many bytes of the window stand before: mean over `from` to `to`. */
+  readonly bitsBehind: readonly { readonly from: number; readonly to: number; readonly bits: number }[];
   readonly wallSeconds: number;
   readonly cpuSeconds: number;
 }
@@ -68,13 +70,13 @@ export async function trainPoint(
       await writeCheckpoint(saved, trainer.checkpoint({ bestValidationLoss: null, training: [], validation: [] }));
       writeJson(path('.spent.json'), seconds());
     }
-    const bits = await validate(trainer, corpus, batchSize * point.blockSize);
+    const validated = await validate(trainer, corpus, batchSize, point.blockSize);
     const { wall, cpu } = seconds();
     const result: Result = {
       ...point,
       corpus: corpus.digest,
       parameters: parameterCount(config),
-      bits,
+      ...validated,
       wallSeconds: wall,
       cpuSeconds: cpu,
     };
@@ -87,10 +89,16 @@ export async function trainPoint(
 }
 
 /** Mean of −log₂ p over the same tokens for every point, each seen behind what its window holds before it. */
-async function validate(trainer: Trainer, { validation, vocabSize }: ByteCorpus, rows: number): Promise<number> {
+async function validate(
+  trainer: Trainer,
+  { validation, vocabSize }: ByteCorpus,
+  batchSize: number,
+  blockSize: number,
+): Promise<Pick<Result, 'bits' | 'bitsBehind'>> {
+  const rows = batchSize * blockSize;
   const most = Math.min(VALIDATION_TOKENS, validation.length - 1);
   const total = most - (most % rows);
-  let nats = 0;
+  const natsAt = new Float64Array(blockSize);
   for (let start = 0; start < total; start += rows) {
     const logits = await trainer.logits(Array.from(validation.subarray(start, start + rows)));
     for (let row = 0; row < rows; row++) {
@@ -98,10 +106,18 @@ async function validate(trainer: Trainer, { validation, vocabSize }: ByteCorpus,
       const largest = own.reduce((a, b) => Math.max(a, b));
       let sum = 0;
       for (const logit of own) sum += Math.exp(logit - largest);
-      nats += largest + Math.log(sum) - own[validation[start + row + 1]!]!;
+      natsAt[row % blockSize]! += largest + Math.log(sum) - own[validation[start + row + 1]!]!;
     }
   }
-  return nats / total / Math.LN2;
+  const bits = (from: number, to: number) =>
+    natsAt.subarray(from, to + 1).reduce((a, b) => a + b, 0) / (total / blockSize) / (to - from + 1) / Math.LN2;
+  const bitsBehind = [];
+  // The token at place p of a window is predicted behind p + 1 bytes.
+  for (let from = 1; from <= blockSize; from *= 2) {
+    const to = Math.min(2 * from - 1, blockSize);
+    bitsBehind.push({ from, to, bits: bits(from - 1, to - 1) });
+  }
+  return { bits: bits(0, blockSize - 1), bitsBehind };
 }
 
 function readJson<T>(path: string): T | null {

@@ -98,11 +98,13 @@ export class Evaluator {
     suffix: Suffix,
     tokens: readonly number[],
     inverseTemperatures: readonly number[],
+    // The whole vocabulary of every row will be asked for: it comes with the same run.
+    isWholeWanted = false,
   ): Promise<NextToken[]> {
     suffix.reserve();
     const rows = tokens.map((_, i) => i);
     const { run } = this.#prepare(prefix, suffix, tokens, tokens.length, { rows, inverseTemperatures });
-    const results = await run([...NEXT_TOKEN]);
+    const results = await run(isWholeWanted ? [...NEXT_TOKEN, 'logProbabilities'] : [...NEXT_TOKEN]);
     const next = nextTokens(results, run);
     suffix.append(results.newKeysValues!.data as Float32Array);
     return next;
@@ -214,7 +216,8 @@ function nextTokens(
   const tokens = results.topTokens!.data as BigInt64Array;
   const temperedMaximum = results.temperedMaximum!.data as Float32Array;
   const [rows, count] = results.topLogProbabilities!.dims as [number, number];
-  let again: Promise<Float32Array> | null = null;
+  const whole = results.logProbabilities?.data as Float32Array | undefined;
+  let again: Promise<Float32Array> | null = whole === undefined ? null : Promise.resolve(whole);
   return Array.from({ length: rows }, (_, i) => ({
     topLogProbabilities: values.subarray(i * count, (i + 1) * count),
     topTokens: tokens.subarray(i * count, (i + 1) * count),

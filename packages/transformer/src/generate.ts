@@ -29,6 +29,8 @@ export interface Timings {
   readonly steps: number;
   /** Tokens evaluated in those steps, all rows together. */
   readonly rowSteps: number;
+  /** All 0 where nothing was guessed: see `speculate`. */
+  readonly drafts: Drafts;
   /** Chosen tokens of all rows per second of decoding. */
   readonly tokensPerSecond: number;
 }
@@ -49,6 +51,13 @@ export interface Decoded {
   readonly rows: GeneratedRow[];
   readonly steps: number;
   readonly rowSteps: number;
+  readonly drafts?: Drafts;
+}
+
+/** Tokens that were guessed and read along, and those of them that came true. */
+export interface Drafts {
+  readonly drafted: number;
+  readonly accepted: number;
 }
 
 export async function generate(
@@ -89,6 +98,7 @@ export async function generate(
       suffix,
       batch.map(({ tokens }) => tokens.at(-1) ?? 0),
       batch.map(({ request }) => inverseTemperature(request)),
+      batch.some(({ constraint, finish }) => constraint !== null && finish === null),
     );
     steps++;
     rowSteps += batch.length;

@@ -185,6 +185,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       ),
     )
     .option('--first-parent', 'leave out what happened inside merged branches: faster')
+    .option('--originals <glob...>', "refs that hold what was squashed, besides branches and tags: 'refs/pull/*'")
     .option('--findings', 'look for weaknesses in trees sampled through the history: slower')
     .option('--html <file>', 'write a report as one HTML file as well')
     .option('--sarif <file>', 'write SARIF 2.1.0 as well')

@@ -14,6 +14,10 @@ export interface AuditRepositoryOptions {
   /** Seconds since the epoch. */
   readonly since?: number | null;
   readonly windowDays?: number;
+  /**
+   * Refs that hold originals of rebased and squashed commits, besides branches and tags, as globs: `refs/pull/*`.
+   */
+  readonly originals?: readonly string[];
   /** Folder for what a second run can start from; null: every run reads the whole history. */
   readonly cacheDirectory: string | null;
   /** Milliseconds since the epoch. */
@@ -33,6 +37,9 @@ export interface AuditedRepository {
 
 export const CHURN_WINDOW_DAYS = 14;
 
+/** Refs whose commits may have come into the history in another form; candidates that Lathe made are among them. */
+const ORIGINALS = ['--branches', '--remotes', '--tags', '--glob=refs/lathe'];
+
 /**
  * Audits the repository at `directory`.
  *
@@ -43,16 +50,25 @@ export async function auditRepository(options: AuditRepositoryOptions): Promise<
   const walk = options.walk ?? 'all';
   const { gitDirectory, shallow } = await repositoryAt(directory);
   const head = await headOf(directory, options.revision ?? 'HEAD');
-  const earlier =
-    options.cacheDirectory === null || shallow ? null : await readCache(options.cacheDirectory, gitDirectory, walk);
+  const originals = [...ORIGINALS, ...(options.originals ?? []).map((glob) => `--glob=${glob}`)];
+  const key = { gitDirectory, walk, originals };
+  const earlier = options.cacheDirectory === null || shallow ? null : await readCache(options.cacheDirectory, key);
   const from = earlier && (await canContinue(directory, earlier, head, walk)) ? earlier : undefined;
   const already = from?.commits.length ?? 0;
   const history =
     from?.head === head
       ? from
-      : await followHistory({ directory, head, walk, now: options.nowMs / 1000, onProgress: options.onProgress, from });
+      : await followHistory({
+          directory,
+          head,
+          walk,
+          now: options.nowMs / 1000,
+          onProgress: options.onProgress,
+          originals,
+          from,
+        });
   if (options.cacheDirectory !== null && !shallow && history.commits.length > already) {
-    await writeCache(options.cacheDirectory, gitDirectory, history);
+    await writeCache(options.cacheDirectory, key, history);
   }
   const document = audit(history, {
     repository: directory,
@@ -89,7 +105,10 @@ function headOf(directory: string, revision: string): Promise<string> {
   return answer(directory, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`], () =>
     revision === 'HEAD'
       ? new GitFailure('This repository has no commit yet: there is no history to audit.', 'Commit something first.')
-      : new GitFailure(`No commit is named ${revision} here.`, '`git log --oneline --all` shows the commits there are.'),
+      : new GitFailure(
+          `No commit is named ${revision} here.`,
+          '`git log --oneline --all` shows the commits there are.',
+        ),
   );
 }
 

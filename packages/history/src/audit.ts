@@ -42,7 +42,7 @@ interface Churn {
  * updates; it ends where it is taken out or substantially rewritten. Lines that still stand are censored at HEAD's date.
  */
 export function audit(history: FollowedHistory, options: AuditOptions): AuditDocument {
-  const { table, commits, places } = history;
+  const { table, commits, places, rewrites } = history;
   const since = options.since ?? Number.NEGATIVE_INFINITY;
   const headTime = commits.reduce((latest, commit) => Math.max(latest, commit.time), 0);
   const alive = new Uint8Array(table.length);
@@ -68,8 +68,9 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
   const byDirectory = new Map<string, Churn>();
   const directoryLines = new Map<string, number>();
   let lostInMerges = 0;
-  const live = (began: number, died: number, place: Place, lines: number) => {
-    const commit = commits[began];
+  const live = (began: number, original: number, died: number, place: Place, lines: number) => {
+    // What was rebased or squashed is as old, and as much an assistant's, as where it was written.
+    const commit = original < 0 ? commits[began] : rewrites.originals[original];
     if (commit.time < since) return;
     const ended = died >= 0;
     const age = Math.max(0, (ended ? commits[died].time : headTime) - commit.time);
@@ -98,6 +99,7 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
   };
   // Lines that came together mostly go together: they are counted by the run, not one by one.
   let began = -1;
+  let original = -1;
   let died = -1;
   let place = -1;
   let run = 0;
@@ -108,16 +110,18 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
       lostInMerges++;
       continue;
     }
-    if (table.began[record] !== began || end !== died || table.place[record] !== place) {
-      if (run > 0) live(began, died, places[place], run);
+    const from = table.original.size === 0 ? -1 : (table.original.get(record) ?? -1);
+    if (table.began[record] !== began || from !== original || end !== died || table.place[record] !== place) {
+      if (run > 0) live(began, original, died, places[place], run);
       began = table.began[record];
+      original = from;
       died = end;
       place = table.place[record];
       run = 0;
     }
     run++;
   }
-  if (run > 0) live(began, died, places[place], run);
+  if (run > 0) live(began, original, died, places[place], run);
 
   const operations = noOperations();
   const months = new Map<string, { commits: number; operations: OperationCounts; duplicateBlocks: number }>();
@@ -194,16 +198,24 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
       })),
     findings: [],
     findingSamples: [],
+    rewrites: {
+      rebased: rewrites.rebased,
+      squashed: rewrites.squashed,
+      tracedLines: table.original.size,
+    },
     notFollowed: {
       ...history.notFollowed,
       lostInMerges,
+      untracedLines: rewrites.untracedLines,
+      unmatchedCommits: rewrites.unmatchedCommits,
+      unreadCommits: rewrites.unreadCommits,
       notes: [
         ...(options.shallow
           ? ['The clone is shallow: lines older than its oldest commit count as written in that commit.']
           : []),
         `A line that comes back more than ${RECALL_DAYS} days after it was taken out counts as new.`,
         'Copies are recognised within one commit, not against the rest of the tree.',
-        'Commits that were squashed or rebased outside this history are seen only in their final form.',
+        'What was squashed or rebased is traced to its originals where branches or tags still hold them; lines that came and went within a squashed branch are not counted.',
       ],
     },
   };

@@ -8,7 +8,7 @@ import { LineTable } from './line-table.ts';
 import { RecallPool } from './recall-pool.ts';
 
 /** Raised whenever what is followed or how it is stored changes: an older cache is then ignored, never misread. */
-const VERSION = 4;
+const VERSION = 5;
 
 interface Stored {
   readonly version: number;
@@ -17,19 +17,26 @@ interface Stored {
   readonly recall: ReturnType<RecallPool['columns']>;
 }
 
-function file(cacheDirectory: string, gitDirectory: string, walk: Walk): string {
-  const key = createHash('sha256').update(gitDirectory).digest('hex').slice(0, 16);
+/** What a history was read from: a cache of another is no use. */
+export interface CacheKey {
+  readonly gitDirectory: string;
+  readonly walk: Walk;
+  /** Revisions where originals of rebased commits were looked for. */
+  readonly originals: readonly string[];
+}
+
+function file(cacheDirectory: string, { gitDirectory, walk, originals }: CacheKey): string {
+  const key = createHash('sha256')
+    .update([gitDirectory, ...originals].join('\0'))
+    .digest('hex')
+    .slice(0, 16);
   return join(cacheDirectory, `${key}-${walk}.v${VERSION}`);
 }
 
 /** The history as an earlier run left it, or null where there is none that can be read. A cache is never trusted to exist. */
-export async function readCache(
-  cacheDirectory: string,
-  gitDirectory: string,
-  walk: Walk,
-): Promise<FollowedHistory | null> {
+export async function readCache(cacheDirectory: string, key: CacheKey): Promise<FollowedHistory | null> {
   try {
-    const bytes = await readFile(file(cacheDirectory, gitDirectory, walk));
+    const bytes = await readFile(file(cacheDirectory, key));
     const digest = bytes.subarray(0, 32);
     const body = bytes.subarray(32);
     if (!createHash('sha256').update(body).digest().equals(digest)) return null;
@@ -42,16 +49,12 @@ export async function readCache(
 }
 
 /** Written beside and renamed, so that a reader sees a whole cache or none. */
-export async function writeCache(
-  cacheDirectory: string,
-  gitDirectory: string,
-  history: FollowedHistory,
-): Promise<void> {
+export async function writeCache(cacheDirectory: string, key: CacheKey, history: FollowedHistory): Promise<void> {
   await mkdir(cacheDirectory, { recursive: true });
   const { table, recall, ...rest } = history;
   const stored: Stored = { version: VERSION, history: rest, columns: table.columns(), recall: recall.columns() };
   const body = serialize(stored);
-  const to = file(cacheDirectory, gitDirectory, history.walk);
+  const to = file(cacheDirectory, key);
   const temporary = `${to}.${process.pid}`;
   try {
     await writeFile(temporary, [createHash('sha256').update(body).digest(), body]);

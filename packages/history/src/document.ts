@@ -101,11 +101,26 @@ export const AuditDocument = z.object({
   findings: z.array(FindingLife),
   /** The trees that were looked at, oldest first; empty where findings were not asked for. */
   findingSamples: z.array(SamplePoint.extend({ findings: z.int(), notLookedFor: z.array(NotLookedFor) })),
+  /** Commits that came into the history in another form, recognised by what is still there of their originals. */
+  rewrites: z.object({
+    /** Commits that are another commit's change: rebased, cherry-picked. */
+    rebased: z.int(),
+    /** Commits that are several commits of one branch in one. */
+    squashed: z.int(),
+    /** Lines that count as old, and as whose, as they were there. */
+    tracedLines: z.int(),
+  }),
   notFollowed: z.object({
     binaryFiles: z.int(),
     misfitFiles: z.int(),
     lostInMerges: z.int(),
     repairedDates: z.int(),
+    /** Lines of rebased and squashed commits that stand in none of their originals: written in the rewriting. */
+    untracedLines: z.int(),
+    /** Commits outside the history that were found nowhere in it: not merged, or changed beyond recognition. */
+    unmatchedCommits: z.int(),
+    /** Commits outside the history that were not looked at, because there are too many. */
+    unreadCommits: z.int(),
     /** What this audit does not look at, in words. */
     notes: z.array(z.string()),
   }),

@@ -13,6 +13,7 @@ import {
   updatedPairs,
   type WordChange,
 } from './operations.ts';
+import { noRewrites, Originals, type Rewrites, type WrittenLine } from './originals.ts';
 import type { FileChange, Hunk, HunkLine, LoggedCommit } from './patch-stream.ts';
 import { CountedPaths, directoryOf, languageOf, readablePath } from './paths.ts';
 import { RecallPool } from './recall-pool.ts';
@@ -60,6 +61,8 @@ export interface FollowedHistory {
   readonly notFollowed: NotFollowed;
   /** Lines taken out less than the recall window ago, which may yet come back. */
   readonly recall: RecallPool;
+  /** What came into the history by a rebase or a squash, as far as its originals are still there. */
+  readonly rewrites: Rewrites;
 }
 
 const DAY = 86_400;
@@ -73,6 +76,8 @@ export interface FollowOptions {
   /** Seconds since the epoch; later dates are impossible. */
   readonly now: number;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Arguments of rev-list: where originals of rebased and squashed commits are looked for. Left out: nowhere. */
+  readonly originals?: readonly string[];
   /** Where an earlier run stopped; its history is continued in place. */
   readonly from?: FollowedHistory;
 }
@@ -107,9 +112,10 @@ export async function followHistory(options: FollowOptions): Promise<FollowedHis
   const { directory, head, walk, from } = options;
   const graph = await commitGraph(directory, head, walk, from?.head);
   if (from && !continues(from, graph)) throw new Error('internal: this history does not continue the earlier one');
-  const follower = await Follower.start(options, graph);
-  const feeds = new Feeds(options, graph, await noteRefs(directory));
+  const notes = await noteRefs(directory);
+  const feeds = new Feeds(options, graph, notes);
   try {
+    const follower = await Follower.start(options, graph, notes);
     let done = 0;
     for (const [id, ...parents] of graph) {
       const { commit, merged } = await feeds.next(id, parents.length > 1);
@@ -117,10 +123,10 @@ export async function followHistory(options: FollowOptions): Promise<FollowedHis
       done++;
       options.onProgress?.(done, graph.length);
     }
+    return follower.finish();
   } finally {
     await feeds.close();
   }
-  return follower.finish();
 }
 
 /** What a history is read from: plain commits; where merged branches are walked, merges and the files a merge took whole. */
@@ -169,24 +175,39 @@ class Follower {
   readonly #trees = new Map<string, { tree: TreeState; time: number; children: number }>();
   readonly #children = new Map<string, number>();
 
-  static async start(options: FollowOptions, graph: readonly (readonly string[])[]): Promise<Follower> {
+  readonly #originals: Originals;
+  readonly #rewrites: Rewrites;
+
+  static async start(
+    options: FollowOptions,
+    graph: readonly (readonly string[])[],
+    notes: readonly string[],
+  ): Promise<Follower> {
     const attributes = await gitText(options.directory, ['show', `${options.head}:.gitattributes`]).catch(
       (error: GitFailure) => {
         if (error.code === 'LATHE_HISTORY_GIT') return '';
         throw error;
       },
     );
-    return new Follower(options, new CountedPaths(attributes), graph);
+    const originals = await Originals.read(options.directory, options.head, options.originals ?? [], notes);
+    return new Follower(options, new CountedPaths(attributes), originals, graph);
   }
 
-  private constructor(options: FollowOptions, paths: CountedPaths, graph: readonly (readonly string[])[]) {
+  private constructor(
+    options: FollowOptions,
+    paths: CountedPaths,
+    originals: Originals,
+    graph: readonly (readonly string[])[],
+  ) {
     this.#options = options;
     this.#paths = paths;
+    this.#originals = originals;
     const { from } = options;
     this.#commits = from?.commits ?? [];
     this.#places = from?.places ?? [];
     this.#table = from?.table ?? new LineTable();
     this.#recall = from?.recall ?? new RecallPool();
+    this.#rewrites = from?.rewrites ?? noRewrites();
     this.#notFollowed = from?.notFollowed ?? { binaryFiles: 0, misfitFiles: 0, lostInMerges: 0, repairedDates: 0 };
     this.#places.forEach((place, number) => {
       this.#placeNumbers.set(`${place.directory}\0${place.language}\0${place.counted}`, number);
@@ -207,6 +228,8 @@ class Follower {
   finish(): FollowedHistory {
     const { head, walk } = this.#options;
     const last = this.#trees.get(head);
+    this.#rewrites.unmatchedCommits = this.#originals.without(this.#rewrites.found);
+    this.#rewrites.unreadCommits = this.#originals.unread;
     return {
       head,
       walk,
@@ -216,6 +239,7 @@ class Follower {
       tree: last?.tree ?? new Map(),
       notFollowed: this.#notFollowed,
       recall: this.#recall,
+      rewrites: this.#rewrites,
     };
   }
 
@@ -226,21 +250,47 @@ class Follower {
     const trees = parents.map((parent) => this.#trees.get(parent)?.tree ?? new Map<string, FileState>());
     const tree = this.#inherit(parents[0], parents.length === 1);
     const deed = new CommitDeed(this.#table, this.#recall, this.#commits, number, time);
+    const written: WrittenLine[] = [];
     if (commit.parents.length > 1 && this.#options.walk === 'all') {
       this.#followMerge(commit, merge, trees, tree, number, deed);
     } else {
-      this.#followPlain(commit, trees[0], tree, number, deed);
+      this.#followPlain(commit, trees[0], tree, number, deed, written);
     }
     for (const parent of parents) this.#release(parent);
     this.#trees.set(commit.id, { tree, time, children: this.#children.get(commit.id) ?? 0 });
-    this.#commits.push({
+    const followed = {
       id: commit.id,
       time,
       author: authorClassOf(commit),
       origin: originOf(commit),
       ...deed.settle(),
-    });
+    };
+    this.#commits.push(followed);
+    this.#recognise(commit, followed, written);
     this.#recall.expire(time);
+  }
+
+  /** Gives lines that came by a rebase or a squash the age and origin they have where they were written. */
+  #recognise(commit: LoggedCommit, followed: FollowedCommit, written: readonly WrittenLine[]): void {
+    const found = this.#originals.recognise({ ...commit, origin: followed.origin }, written);
+    if (!found) return;
+    this.#rewrites[found.how]++;
+    this.#rewrites.untracedLines += written.length - found.lines.length;
+    const numbers = new Map<string, number | null>();
+    const number = this.#commits.length - 1;
+    for (const { record, original } of found.lines) {
+      this.#rewrites.found.add(original.id);
+      let at = numbers.get(original.id);
+      if (at === undefined) {
+        const time = this.#isPossible(original.time) ? Math.min(original.time, followed.time) : followed.time;
+        const same =
+          time === followed.time && original.origin === followed.origin && original.author === followed.author;
+        at = same ? null : this.#rewrites.originals.push({ ...original, time }) - 1;
+        numbers.set(original.id, at);
+      }
+      // A line that goes on with an earlier one's life is older still.
+      if (at !== null && this.#table.began[record] === number) this.#table.original.set(record, at);
+    }
   }
 
   #followPlain(
@@ -249,6 +299,7 @@ class Follower {
     tree: TreeState,
     number: number,
     deed: CommitDeed,
+    written: WrittenLine[],
   ): void {
     // Read every old state first: a commit may rename a to b and b to a.
     const sources = commit.changes.map((change) => old?.get(change.oldPaths[0]));
@@ -263,6 +314,12 @@ class Follower {
       if (change.binary) this.#notFollowed.binaryFiles++;
       if (applied.misfit) this.#notFollowed.misfitFiles++;
       deed.change(change, applied.hunks, this.#places[place].counted);
+      if (this.#originals.size === 0) return;
+      applied.hunks.forEach(({ firstAdded }, h) => {
+        change.hunks[h].added.forEach(({ hash, trivial }, l) => {
+          if (!trivial) written.push({ record: firstAdded + l, hash });
+        });
+      });
     });
   }
 
@@ -302,11 +359,14 @@ class Follower {
   }
 
   #time(commit: LoggedCommit, parents: readonly string[]): number {
-    const possible = (time: number) => time >= EARLIEST && time <= this.#options.now + DAY;
-    if (possible(commit.authorTime)) return commit.authorTime;
+    if (this.#isPossible(commit.authorTime)) return commit.authorTime;
     this.#notFollowed.repairedDates++;
-    if (possible(commit.commitTime)) return commit.commitTime;
+    if (this.#isPossible(commit.commitTime)) return commit.commitTime;
     return Math.max(EARLIEST, ...parents.map((parent) => this.#trees.get(parent)?.time ?? EARLIEST));
+  }
+
+  #isPossible(time: number): boolean {
+    return time >= EARLIEST && time <= this.#options.now + DAY;
   }
 
   /** The first parent's tree, to be changed in place if nobody else needs it, or a copy. */

@@ -44,6 +44,9 @@ export class LineTable {
   /** 1 where the line is blank, brackets alone or a bare keyword: followed, left out of every count but that of lines. */
   trivial = new Uint8Array(START_CAPACITY);
 
+  /** Of lines that came by a rebase or a squash: which of the commits outside the history their life began in. */
+  readonly original = new Map<number, number>();
+
   add(commit: number, place: number, originalLine: number, trivial: boolean): number {
     if (this.length === this.#capacity) this.#grow();
     const id = this.length++;
@@ -60,6 +63,8 @@ export class LineTable {
     this.carried[old] = 1;
     this.began[fresh] = this.began[old];
     this.place[fresh] = this.place[old];
+    const original = this.original.get(old);
+    if (original !== undefined) this.original.set(fresh, original);
   }
 
   /** The columns, as long as there are records, in the table's own memory: what a cache stores. */
@@ -73,6 +78,7 @@ export class LineTable {
       originalLine: this.originalLine.subarray(0, length),
       carried: this.carried.subarray(0, length),
       trivial: this.trivial.subarray(0, length),
+      original: this.original,
     };
   }
 

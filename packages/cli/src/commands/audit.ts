@@ -22,6 +22,7 @@ export interface AuditFlags {
   readonly since?: string;
   readonly window?: number;
   readonly firstParent?: boolean;
+  readonly originals?: readonly string[];
   readonly findings?: boolean;
   readonly json?: boolean;
   readonly sarif?: string;
@@ -54,6 +55,7 @@ async function read(directory: string, flags: AuditFlags, { err }: Terminal): Pr
       directory,
       walk: flags.firstParent === true ? 'first-parent' : 'all',
       since,
+      originals: flags.originals,
       windowDays: flags.window ?? CHURN_WINDOW_DAYS,
       cacheDirectory: join(CACHE_ROOT, 'audit'),
       nowMs: Date.now(),
@@ -120,6 +122,7 @@ function inWords(audit: AuditDocument, { colors, columns: width }: Output): stri
     `  operations ${Object.entries(operations)
       .map(([name, count]) => `${formatCount(count)} ${words(name)}`)
       .join(', ')}`,
+    ...rewritesInWords(audit.rewrites),
     `  duplicates ${plural(audit.duplicateBlocks, 'block')} of five lines and more put in at several places`,
     '',
   ];
@@ -198,6 +201,17 @@ function findingsInWords(
   );
   if (unseen.size > 0) lines.push(colors.dim(`  not looked for, in ${plural(unseen.size, 'case')}: --json lists them`));
   return [...lines, ''];
+}
+
+function rewritesInWords({ rebased, squashed, tracedLines }: AuditDocument['rewrites']): string[] {
+  if (rebased + squashed === 0) return [];
+  const commits = [
+    rebased && `${plural(rebased, 'rebased commit')}`,
+    squashed && `${plural(squashed, 'squashed branch', 'squashed branches')}`,
+  ];
+  return [
+    `  rewritten  ${commits.filter(Boolean).join(' and ')}; ${plural(tracedLines, 'line')} count as old as where they were written`,
+  ];
 }
 
 function churnInWords(churn: AuditDocument['churn']): string {

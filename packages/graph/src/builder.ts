@@ -62,6 +62,11 @@ export class GraphBuilder {
     return { inputs: this.#inputs, constants: this.#constants, nodes: this.#nodes, outputs: this.#outputs };
   }
 
+  /** Nodes so far: where the next one will stand. */
+  get nodeCount(): number {
+    return this.#nodes.length;
+  }
+
   /** Any op by its description: its results in order. */
   apply(op: Op, inputs: readonly Tensor[]): readonly Tensor[] {
     return this.#node(op, inputs);

@@ -6,6 +6,7 @@
 import protobuf from 'protobufjs/minimal.js';
 import type { Graph, Node } from './builder.ts';
 import { dimText, type Shape } from './dimension.ts';
+import { liveNodes } from './liveness.ts';
 import { type Attribute, ELEMENT_TYPE, ONNX, type OnnxNode, vectorKey } from './onnx-op.ts';
 import type { Op } from './op.ts';
 import type { Tensor } from './tensor.ts';
@@ -49,7 +50,7 @@ export function writeOnnx(graph: Graph): OnnxModel {
   int(writer, 1 /* ir_version */, IR_VERSION);
   message(writer, 7 /* graph */, (g) => {
     text(g, 2 /* name */, 'lathe');
-    for (const node of graph.nodes) writeNode(g, node, vectorName);
+    for (const node of liveNodes(graph)) writeNode(g, node, vectorName);
     // An output may be any tensor: the copy under the output's name is dropped by the runtime where it can be.
     for (const { name, tensor } of graph.outputs)
       message(g, 1 /* node */, (n) => {

@@ -42,6 +42,23 @@ export class Draws {
     return result;
   }
 
+  /** Fills with 0 where the next 32 bits are below `threshold`, with `value` elsewhere. */
+  fillChoice(data: Float32Array, threshold: number, value: number): void {
+    let [a, b, c, d] = [this.#a, this.#b, this.#c, this.#d];
+    for (let i = 0; i < data.length; i++) {
+      const product = Math.imul(b, 5);
+      data[i] = Math.imul((product << 7) | (product >>> 25), 9) >>> 0 < threshold ? 0 : value;
+      const shifted = b << 9;
+      c ^= a;
+      d ^= b;
+      b ^= c;
+      a ^= d;
+      c ^= shifted;
+      d = (d << 11) | (d >>> 21);
+    }
+    [this.#a, this.#b, this.#c, this.#d] = [a, b, c, d];
+  }
+
   /** In [0, 1), 53 bits. */
   uniform(): number {
     return ((this.bits() >>> 5) * 2 ** 26 + (this.bits() >>> 6)) / 2 ** 53;

@@ -21,7 +21,7 @@ export interface Trainable {
   readonly specs: readonly ParameterSpec[];
   /** Inputs of the graphs that are not trained, the same at every run. */
   readonly frozen: Readonly<Record<string, Value>>;
-  graph(batchSize: number, gradients: boolean): TrainingGraph;
+  graph(batchSize: number, gradients: boolean, recompute: boolean): TrainingGraph;
 }
 
 /** A model of the given sizes with every parameter trained. Throws `TrainError` where the sizes do not fit. */
@@ -31,7 +31,7 @@ export function fromScratch(config: TrainingConfig): Trainable {
     config,
     specs: parameterSpecs(config),
     frozen: {},
-    graph: (batchSize, gradients) => trainingGraph(config, batchSize, gradients),
+    graph: (batchSize, gradients, recompute) => trainingGraph(config, batchSize, gradients, recompute),
   };
 }
 
@@ -56,6 +56,8 @@ export interface StepOptions {
   readonly threads: number;
   /** Whether idle threads wait actively: faster where nothing else runs, ruinous where something does. Not by default. */
   readonly spinning?: boolean | undefined;
+  /** Compute each block a second time for its gradient instead of keeping what it computed: less memory, more time. */
+  readonly recompute?: boolean | undefined;
   /** `cpu` by default. */
   readonly device?: Device | undefined;
   readonly train: Uint16Array | Uint32Array;
@@ -114,10 +116,10 @@ export class Trainer {
       const one = drawnFrom(start, draws);
       return { name, shape, decayed, values: Float32Array.from({ length: count }, one) };
     });
-    const { graph, masks } = subject.graph(batchSize, true);
+    const { graph, masks } = subject.graph(batchSize, true, options.recompute ?? false);
     const runtime = { device, threads, spinning: options.spinning ?? false, flushDenormals: true };
     const session = await openSession(graph, runtime);
-    const validation = await openSession(subject.graph(batchSize, false).graph, runtime);
+    const validation = await openSession(subject.graph(batchSize, false, false).graph, runtime);
     return new Trainer(subject, options, session, validation, masks, parameters, from);
   }
 
@@ -274,8 +276,8 @@ export class Trainer {
     const kept = 1 / (1 - dropout);
     const threshold = dropout * 2 ** 32;
     for (const { name, shape } of this.#masks) {
-      const data = new Float32Array(shape[0] * shape[1]);
-      for (let i = 0; i < data.length; i++) data[i] = draws.bits() >= threshold ? kept : 0;
+      const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+      draws.fillChoice(data, threshold, kept);
       feeds[name] = { dataType: 'float32', dims: shape, data };
     }
   }

@@ -18,7 +18,7 @@ export interface TrainingConfig {
   readonly vocabSize: number;
   /** Tokens seen at once. */
   readonly blockSize: number;
-  /** Share of the activations set to 0 while training: of the embedding and of each part's result. */
+  /** Share of the activations set to 0 while training: of the embedding, of each part's result and, but for `vaswani-2017`, of attention's probabilities. */
   readonly dropout: number;
   /** Share of the target's probability spread over the vocabulary. Vaswani et al. 2017 §5.4 */
   readonly labelSmoothing: number;

@@ -4,14 +4,14 @@
  *
  * Letters: B sequences, T tokens each, C nEmbd, H nHead, G nKvHead, R = H / G, D head size, F nFeedForward, V vocabulary.
  */
-import { backward, type Graph, GraphBuilder, type Tensor } from '@lathe/graph';
+import { backward, type Graph, GraphBuilder, type Span, type Tensor } from '@lathe/graph';
 import { rotaryTables } from '../model.ts';
 import { NORM_EPSILON, parameterSpecs, ROPE_BASE, type TrainingConfig } from './training-config.ts';
 
 export interface TrainingGraph {
   readonly graph: Graph;
   /** Inputs that hold dropout masks, entries 0 or 1 / (1 − dropout). Empty without dropout. */
-  readonly masks: readonly { readonly name: string; readonly shape: readonly [rows: number, width: number] }[];
+  readonly masks: readonly { readonly name: string; readonly shape: readonly number[] }[];
 }
 
 /**
@@ -19,7 +19,12 @@ export interface TrainingGraph {
  * over tokens, in nats, smoothed where the config says so; with `gradients`, those of `outputGradients`. Without
  * gradients there is no dropout and no smoothing: the loss is the plain cross entropy that validation reports.
  */
-export function trainingGraph(config: TrainingConfig, batchSize: number, gradients: boolean): TrainingGraph {
+export function trainingGraph(
+  config: TrainingConfig,
+  batchSize: number,
+  gradients: boolean,
+  recompute = false,
+): TrainingGraph {
   const g = new GraphBuilder();
   const { blockSize: T, nEmbd, nHead } = config;
   const specs = parameterSpecs(config);
@@ -46,18 +51,25 @@ export function trainingGraph(config: TrainingConfig, batchSize: number, gradien
     gain: (name) => parameter(`${name}.weight`),
     bias: (name) => parameter(`${name}.bias`),
     drop: (x) => dropout.of(x),
+    // As nanoGPT does. The paper drops the parts' results and the embedding alone (§5.4).
+    dropShares: (shares) => (config.preset === 'llama' ? dropout.of(shares) : shares),
   });
   const tokens = g.input('tokens', 'int64', [batchSize * T]);
   const logits = config.preset === 'llama' ? model.llama(tokens) : model.vaswani(tokens); // [B·T, V]
   const loss = crossEntropy(g, logits, gradients ? config.labelSmoothing : 0);
-  if (gradients) outputGradients(g, loss, parameters);
+  if (gradients) outputGradients(g, loss, parameters, recompute ? model.blocks : []);
   else g.output('logits', logits);
   return { graph: g.build(), masks: dropout.masks };
 }
 
 /** Adds the results `d.<name>` of each trained tensor, and `squares` [count, 1]: the sum of each gradient's squares, in their order. */
-export function outputGradients(g: GraphBuilder, loss: Tensor, trained: ReadonlyMap<string, Tensor>): void {
-  const gradients = backward(g, loss, [...trained.values()]);
+export function outputGradients(
+  g: GraphBuilder,
+  loss: Tensor,
+  trained: ReadonlyMap<string, Tensor>,
+  recompute: readonly Span[],
+): void {
+  const gradients = backward(g, loss, [...trained.values()], recompute);
   const squares = gradients.map((gradient) => {
     const rows = g.reduceSum(g.mul(gradient, gradient), -1);
     return g.reshape(rows.shape.length === 1 ? rows : g.reduceSum(rows, 0), [1, 1]);
@@ -84,7 +96,7 @@ export function crossEntropy(g: GraphBuilder, logits: Tensor, smoothing: number)
 
 /** Multiplies with masks that are inputs of the graph, so that what is dropped is drawn outside. */
 export class Dropout {
-  readonly masks: { name: string; shape: readonly [number, number] }[] = [];
+  readonly masks: { name: string; shape: readonly number[] }[] = [];
   readonly #g: GraphBuilder;
   readonly #share: number;
 
@@ -96,7 +108,7 @@ export class Dropout {
   of(x: Tensor): Tensor {
     if (this.#share === 0) return x;
     const name = `mask.${this.masks.length}`;
-    const shape = x.shape as readonly [number, number];
+    const shape = x.shape as readonly number[];
     this.masks.push({ name, shape });
     return this.#g.mul(x, this.#g.input(name, 'float32', shape));
   }
@@ -125,6 +137,8 @@ export interface ForwardParts {
   gain(name: string): Tensor;
   bias(name: string): Tensor;
   drop(x: Tensor): Tensor;
+  /** Dropout of attention's probabilities. */
+  dropShares(shares: Tensor): Tensor;
 }
 
 /** The decoder over whole sequences: B sequences of T tokens, row b·T + t of every matrix is token t of sequence b. */
@@ -135,6 +149,7 @@ export class Forward {
   readonly #parts: ForwardParts;
   readonly #rotate: (x: Tensor, heads: number) => Tensor;
   readonly #causal: readonly CausalBlock[];
+  readonly #blocks: Span[] = [];
 
   constructor(g: GraphBuilder, sizes: ForwardSizes, batch: number, parts: ForwardParts) {
     this.#g = g;
@@ -145,6 +160,11 @@ export class Forward {
     this.#causal = causalBlocks(g, sizes);
   }
 
+  /** The nodes of each block that has been built. */
+  get blocks(): readonly Span[] {
+    return this.#blocks;
+  }
+
   /** x⁰ = E[token]; a = x + Attention(RMSNorm(x)); x = a + SwiGLU(RMSNorm(a)); logits = RMSNorm(x) · Wᵀ, W = E where tied */
   llama(tokens: Tensor, output = 'token_embd'): Tensor {
     const g = this.#g;
@@ -152,10 +172,12 @@ export class Forward {
     let x = drop(embed(tokens)); // [B·T, C]
     for (let layer = 0; layer < this.#sizes.nLayer; layer++) {
       const block = `blk.${layer}`;
+      const from = g.nodeCount;
       const a = g.add(x, drop(this.#attention(block, this.#rmsNorm(`${block}.attn_norm`, x))));
       const normed = this.#rmsNorm(`${block}.ffn_norm`, a);
       const gated = g.mul(g.silu(project(normed, `${block}.ffn_gate`)), project(normed, `${block}.ffn_up`));
       x = g.add(a, drop(project(gated, `${block}.ffn_down`)));
+      this.#blocks.push({ from, to: g.nodeCount });
     }
     return project(this.#rmsNorm('output_norm', x), output);
   }
@@ -170,10 +192,12 @@ export class Forward {
     const zero = g.scalar('zero', 0);
     for (let layer = 0; layer < nLayer; layer++) {
       const block = `blk.${layer}`;
+      const from = g.nodeCount;
       const a = this.#layerNorm(`${block}.attn_norm`, g.add(x, drop(this.#attention(block, x))));
       const inner = g.max(g.add(project(a, `${block}.ffn_up`), bias(`${block}.ffn_up`)), zero);
       const fed = g.add(project(inner, `${block}.ffn_down`), bias(`${block}.ffn_down`));
       x = this.#layerNorm(`${block}.ffn_norm`, g.add(a, drop(fed)));
+      this.#blocks.push({ from, to: g.nodeCount });
     }
     return project(x, 'token_embd');
   }
@@ -184,7 +208,7 @@ export class Forward {
    */
   #attention(block: string, x: Tensor): Tensor {
     const g = this.#g;
-    const { project } = this.#parts;
+    const { project, dropShares } = this.#parts;
     const { nHead: H, nKvHead: G, headSize: D, blockSize: T } = this.#sizes;
     const [B, R] = [this.#batch, H / G];
     const q = this.#rotate(project(x, `${block}.attn_q`), H);
@@ -200,7 +224,8 @@ export class Forward {
       const { length, mask } = this.#causal[i]!;
       const rows = g.reshape(own, [B * G, R * length, D]);
       const scores = g.matMul(rows, keys[i]!, { alpha: 1 / Math.sqrt(D), transB: true }); // [B·G, R·length, end]
-      return g.reshape(g.matMul(g.softmax(g.add(scores, mask)), values[i]!), [B, G, R, length, D]);
+      const shares = dropShares(g.softmax(g.add(scores, mask)));
+      return g.reshape(g.matMul(shares, values[i]!), [B, G, R, length, D]);
     });
     const together = g.transpose(mixed.length === 1 ? mixed[0]! : g.concat(mixed, 3), [0, 3, 1, 2, 4]);
     return project(g.reshape(together, [B * T, H * D]), `${block}.attn_output`);

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { peakBytes } from '@lathe/graph';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openModel } from '../open-model.ts';
 import { tokenizerJson, trainBpe } from './bpe.ts';
@@ -10,6 +11,7 @@ import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { exportGguf } from './export-gguf.ts';
 import { Trainer, type TrainingOptions } from './trainer.ts';
 import { parameterCount, type TrainingConfig } from './training-config.ts';
+import { trainingGraph } from './training-graph.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lathe-train-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -87,6 +89,21 @@ describe('training', () => {
     expect([...before, ...(await train(second, 7))]).toEqual(unbroken);
     await second.close();
   });
+
+  it.each(['llama', 'vaswani-2017'] as const)(
+    '%s: recomputes its blocks with the same result to the bit, in less memory',
+    async (preset) => {
+      const config = { preset, nKvHead: preset === 'llama' ? 2 : 4, nLayer: 6 };
+      const kept = await Trainer.start(options(config));
+      const recomputed = await Trainer.start(options(config, { recompute: true }));
+      expect(await train(recomputed, 4)).toEqual(await train(kept, 4));
+      expect(recomputed.parameters.map(({ values }) => values)).toEqual(kept.parameters.map(({ values }) => values));
+      await kept.close();
+      await recomputed.close();
+      const peak = (recompute: boolean) => peakBytes(trainingGraph({ ...TINY, ...config }, 4, true, recompute).graph);
+      expect(peak(true)).toBeLessThan(0.6 * peak(false));
+    },
+  );
 
   it('takes the mean of the gradients it accumulates', async () => {
     // One window of data: every part of a step sees the same sequence, so three parts must do what one does.

@@ -55,12 +55,18 @@ export function adapters(base: Base, config: LoraConfig): Trainable {
     config,
     specs: loraSpecs(config),
     frozen,
-    graph: (batchSize, gradients) => loraGraph(base, config, batchSize, gradients),
+    graph: (batchSize, gradients, recompute) => loraGraph(base, config, batchSize, gradients, recompute),
   };
 }
 
 /** Inputs and results as those of `trainingGraph`, with the base's tensors as further inputs by their names. */
-function loraGraph(base: Base, config: LoraConfig, batchSize: number, gradients: boolean): TrainingGraph {
+function loraGraph(
+  base: Base,
+  config: LoraConfig,
+  batchSize: number,
+  gradients: boolean,
+  recompute: boolean,
+): TrainingGraph {
   const g = new GraphBuilder();
   const { blockSize: T, rank, alpha } = config;
   const fixed = new Map([...base.tensors].map(([name, { shape }]) => [name, g.input(name, 'float32', shape)]));
@@ -99,12 +105,13 @@ function loraGraph(base: Base, config: LoraConfig, batchSize: number, gradients:
       gain: (name) => fixed.get(`${name}.weight`)!,
       bias: (name) => fixed.get(`${name}.bias`)!,
       drop: (x) => x,
+      dropShares: (shares) => shares,
     },
   );
   const tokens = g.input('tokens', 'int64', [batchSize * T]);
   const logits = model.llama(tokens, base.config.tiedOutput ? 'token_embd' : 'output');
   const loss = crossEntropy(g, logits, 0);
-  if (gradients) outputGradients(g, loss, trained);
+  if (gradients) outputGradients(g, loss, trained, recompute ? model.blocks : []);
   else g.output('logits', logits);
   return { graph: g.build(), masks: dropout.masks };
 }

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Device } from '@lathe/graph';
+import type { FunctionBodyEnd } from './body-end.ts';
 import { type Config, readConfig } from './config.ts';
 import type { Grammar } from './constraint/grammar.ts';
 import type { Timings } from './generate.ts';
@@ -43,6 +44,8 @@ export interface RowOptions {
   readonly ignoreEnd?: boolean;
   /** What the text may be; anything by default. Log-probabilities that are reported stay the model's own. */
   readonly grammar?: Grammar | null;
+  /** Ends a row with the function it fills; its finish is `stop`. */
+  readonly stopWhen?: FunctionBodyEnd | null;
 }
 
 export interface GenerateRequest extends Omit<RowOptions, 'index'> {
@@ -59,6 +62,12 @@ export interface GenerateRequest extends Omit<RowOptions, 'index'> {
    * There may be fewer rows than asked for: the distribution holds no more different texts.
    */
   readonly distinct?: number;
+  /**
+   * At most four rows guess what comes next by looking it up in the prompt and in their own text, where that has paid so
+   * far. The distribution is the same, and so are the texts but for choices that rounding decides; in int8 that is about one token in a
+   * hundred, so that a row may differ from the same one of many. Default false. Without effect on rows drawn together.
+   */
+  readonly speculate?: boolean;
   readonly signal?: AbortSignal;
   /** Called as tokens come, rows mixed. */
   readonly onToken?: (news: TokenNews) => void;
@@ -102,6 +111,7 @@ const DEFAULTS = {
   stop: [] as readonly string[],
   ignoreEnd: false,
   grammar: null as Grammar | null,
+  stopWhen: null as FunctionBodyEnd | null,
 };
 
 /**
@@ -162,7 +172,15 @@ export async function openModel(source: string | GgufFile, options: OpenOptions 
       const rows = rowRequests(request, setup.contextSize - request.prompt.length);
       const distinct = request.distinct ?? 0;
       const reply = await thread.ask(
-        (id, cancelled) => ({ type: 'generate', id, prompt: request.prompt, rows, distinct, cancelled }),
+        (id, cancelled) => ({
+          type: 'generate',
+          id,
+          prompt: request.prompt,
+          rows,
+          distinct,
+          speculate: request.speculate ?? false,
+          cancelled,
+        }),
         request.signal,
         (news) => {
           if (news.type === 'progress') request.onProgress?.(news.tokens);
@@ -204,7 +222,7 @@ function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
   const distinct = request.distinct ?? 0;
   if (!(distinct >= 0 && distinct <= 1)) fail('distinct', '0 to 1', distinct);
   const requests = asked.map((row) => {
-    const { index, seed, temperature, topP, topK, maxTokens, stop, ignoreEnd, grammar } = {
+    const { index, seed, temperature, topP, topK, maxTokens, stop, ignoreEnd, grammar, stopWhen } = {
       ...DEFAULTS,
       ...(distinct > 0 ? { topP: 1 } : {}),
       ...defined(request),
@@ -228,6 +246,7 @@ function rowRequests(request: GenerateRequest, room: number): RowRequest[] {
       stop: stop.filter((text) => text !== ''),
       ignoreEnd,
       grammar,
+      stopWhen,
     };
   });
   if (distinct > 0) {

@@ -34,6 +34,8 @@ export type WorkerRequest =
       readonly rows: readonly RowRequest[];
       /** 0: rows do not know of each other; above it they are drawn together (distinct.ts). */
       readonly distinct: number;
+      /** Whether few rows read guesses of what comes next along (speculate.ts). */
+      readonly speculate: boolean;
       /** One Int32; not 0: cancelled. Shared, so that it is seen between two runs of the graph. */
       readonly cancelled: SharedArrayBuffer;
     }

@@ -9,10 +9,11 @@ import { readConfig } from './config.ts';
 import { Grammars } from './constraint/grammar.ts';
 import { generateDistinct } from './distinct.ts';
 import type { NextToken, Prefix } from './evaluator.ts';
-import { generate, type Steering } from './generate.ts';
+import { type Decoded, generate, type Steering } from './generate.ts';
 import { loadEvaluator } from './load-evaluator.ts';
 import { defaultPrecision } from './precision.ts';
 import { inverseTemperature, type Vocabulary } from './row.ts';
+import { draftCost, generateSpeculatively, MOST_SPECULATING_ROWS } from './speculate.ts';
 import { loadTokenizer } from './tokenizer/tokenizer.ts';
 import { openGguf } from './weights/gguf.ts';
 import type { TransferredProblem, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
@@ -117,15 +118,20 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
     const readPrompt = { tokens: request.prompt, prefix, last: new Map(inverse.map((value, i) => [value, last[i]!])) };
     const steering: Steering = { isCancelled, onStep: (news) => post({ type: 'news', id, news }) };
     const { distinct } = request;
-    const decoding =
-      distinct === 0
-        ? generate(evaluator, constrained, readPrompt, request.rows, steering)
-        : generateDistinct(evaluator, constrained, readPrompt, request.rows, {
+    const decoding: Promise<Decoded> =
+      distinct === 0 && request.speculate && request.rows.length <= MOST_SPECULATING_ROWS
+        ? generateSpeculatively(evaluator, constrained, readPrompt, request.rows, {
             ...steering,
-            distinct,
-            onProgress: (tokens) => post({ type: 'progress', id, tokens }),
-          });
-    const { rows, steps, rowSteps } = await decoding.finally(() => grammars.release());
+            cost: draftCost(precision),
+          })
+        : distinct === 0
+          ? generate(evaluator, constrained, readPrompt, request.rows, steering)
+          : generateDistinct(evaluator, constrained, readPrompt, request.rows, {
+              ...steering,
+              distinct,
+              onProgress: (tokens) => post({ type: 'progress', id, tokens }),
+            });
+    const { rows, steps, rowSteps, drafts } = await decoding.finally(() => grammars.release());
     const decodeMs = performance.now() - decodeStarted;
     const chosen = rows.reduce((sum, row) => sum + row.logProbabilities.length, 0);
     post({
@@ -138,6 +144,7 @@ async function open(setup: WorkerSetup): Promise<(request: WorkerRequest) => Pro
         decodeMs,
         steps,
         rowSteps,
+        drafts: drafts ?? { drafted: 0, accepted: 0 },
         tokensPerSecond: decodeMs > 0 ? (1000 * chosen) / decodeMs : 0,
       },
     });

@@ -13,6 +13,7 @@ const REQUEST: RowRequest = {
   stop: [],
   ignoreEnd: false,
   grammar: null,
+  stopWhen: null,
 };
 
 async function draw(

@@ -112,6 +112,22 @@ describe('the end of a row', () => {
     expect(seen.at(-1)!.finish).toBe('stop');
   });
 
+  it('is the end of the function it fills, also where more comes with the same token', async () => {
+    const seen: TokenNews[] = [];
+    const { rows } = await model.generate({
+      ...REQUEST,
+      n: 2,
+      grammar: { kind: 'ebnf', text: 'root ::= "\\n  return {};\\n}" [ab]{30}' },
+      stopWhen: { kind: 'function-body', language: 'javascript', opening: 'function f() {' },
+      maxTokens: 60,
+      onToken: (news) => seen.push(news),
+    });
+    for (const row of rows) expect(row).toMatchObject({ finish: 'stop', text: '\n  return {};\n}' });
+    const shown = seen.filter(({ index }) => index === 0);
+    expect(shown.map(({ text }) => text).join('')).toBe(rows[0]!.text);
+    expect(shown.at(-1)!.finish).toBe('stop');
+  });
+
   it('is the number of tokens asked for, or the window', async () => {
     const { rows } = await model.generate({ ...REQUEST, n: 3, maxTokens: 5 });
     for (const row of rows)
@@ -215,6 +231,7 @@ describe('the batch', () => {
         topK: 0,
         ignoreEnd: false,
         grammar: null,
+        stopWhen: null,
       }),
     );
     const { prefix, last } = await evaluator.extend(evaluator.emptyPrefix(), PROMPT, [1]);

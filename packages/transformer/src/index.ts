@@ -8,6 +8,7 @@
  *   await model.close();
  */
 export type { Device } from '@lathe/graph';
+export type { FunctionBodyEnd } from './body-end.ts';
 export type { Architecture, Config } from './config.ts';
 export type { Grammar } from './constraint/grammar.ts';
 export type { Timings } from './generate.ts';

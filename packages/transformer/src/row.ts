@@ -1,3 +1,4 @@
+import { bodyEnd, type FunctionBodyEnd } from './body-end.ts';
 import type { Constraint, Grammar } from './constraint/grammar.ts';
 import type { Sampling } from './sampling.ts';
 import { TextStream } from './text-stream.ts';
@@ -11,6 +12,8 @@ export interface RowRequest extends Sampling {
   readonly ignoreEnd: boolean;
   /** What the text may be; null where it may be anything. */
   readonly grammar: Grammar | null;
+  /** Ends the row besides its stop strings; what it ends with stays part of the text. */
+  readonly stopWhen: FunctionBodyEnd | null;
 }
 
 /** Why a row ended: `end`, the model's own end token; `stop`, a stop string; `length`, maxTokens or the model's window. */
@@ -95,9 +98,13 @@ export function accept(row: Row, token: number, logProbability: number, vocabula
   } else {
     row.tokens.push(token);
     const shown = row.stream.push(vocabulary.isControl(token) ? new Uint8Array(0) : vocabulary.bytesOf(token));
-    text = shown.text;
+    const before = row.text.length;
     row.text += shown.text;
-    if (shown.stopped) row.finish = 'stop';
+    const close = shown.text === '' || request.stopWhen === null ? null : bodyEnd(request.stopWhen, row.text);
+    // What was shown cannot be taken back.
+    if (close !== null) row.text = row.text.slice(0, Math.max(close, before));
+    text = row.text.slice(before);
+    if (shown.stopped || close !== null) row.finish = 'stop';
     else if (row.tokens.length >= request.maxTokens) text += end(row, 'length');
   }
   return { index: request.index, token, logProbability, text, finish: row.finish };

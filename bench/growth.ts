@@ -2,19 +2,22 @@
  * Loss against parameters, layers, context length and tokens, on one corpus: one axis is varied, the others stay at 4
  * layers of width 64, 64 tokens of context and 2^20 tokens of training. A power law is fitted to each axis.
  *
- *     npm run bench -- growth [--corpus PATH ...] [--language NAME ...] [--seeds 2] [--threads 1] [--out DIR] [--report] [--json]
+ *     npm run bench -- growth [--corpus PATH ...] [--language NAME ...] [--seeds 2] [--threads 1] [--out DIR] [--json]
  *
  * `--corpus` names repositories, folders, or one text file; without it Shakespeare is taken where it is at hand. Every
  * finished run is a file in `--out`, and a run that was cut off goes on from its last save: the same command again does
- * only what is missing. `--report` trains nothing and draws what is there.
+ * only what is missing. Pictures and tables are written to `--out` as well.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readCorpus } from './growth/corpus.ts';
-import { axes, FIRST_RATES, type Point, RATED_WIDTHS, rateProbe } from './growth/grid.ts';
+import { type Axis, axes, FIRST_RATES, nameOf, type Point, RATED_WIDTHS, rateProbe } from './growth/grid.ts';
+import { drawn, figuresOf, tables } from './growth/report.ts';
 import { type Result, trainPoint } from './growth/train-point.ts';
+import { median } from './median.ts';
 
 const self = fileURLToPath(import.meta.url);
 const shakespeare = join(
@@ -31,7 +34,6 @@ export async function main(args: readonly string[]): Promise<void> {
       seeds: { type: 'string', default: '2' },
       threads: { type: 'string', default: '1' },
       out: { type: 'string', default: 'bench/results/growth' },
-      report: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -45,33 +47,61 @@ export async function main(args: readonly string[]): Promise<void> {
   mkdirSync(out, { recursive: true });
   const corpus = await readCorpus(paths, values.language);
   console.log(`corpus: ${corpus.description}, sha256 ${corpus.digest.slice(0, 8)}`);
+  const directory = join(out, 'points');
   const train = async (point: Point): Promise<Result> => {
-    const { result, fresh } = await trainPoint(point, corpus, {
-      directory: join(out, 'points'),
-      threads: Number(values.threads),
-    });
+    const { result, fresh } = await trainPoint(point, corpus, { directory, threads: Number(values.threads) });
     if (fresh) console.log(line(result));
     return result;
   };
 
-  const rates = new Map<number, number>();
-  for (const nEmbd of RATED_WIDTHS) rates.set(nEmbd, await bestRate(nEmbd, train));
-  const rateOf = (nEmbd: number) => interpolate(rates, nEmbd);
+  const probes = new Map<number, readonly Result[]>();
+  for (const nEmbd of RATED_WIDTHS) probes.set(nEmbd, await tryRates(nEmbd, train));
+  const rates = new Map([...probes].map(([nEmbd, tried]) => [nEmbd, best(tried).rate]));
+  const results: Record<Axis, Result[]> = { parameters: [], layers: [], context: [], tokens: [] };
   for (let seed = 1; seed <= Number(values.seeds); seed++)
-    for (const points of Object.values(axes(seed, rateOf))) for (const point of points) await train(point);
-  writeFileSync(join(out, 'rates.json'), JSON.stringify([...rates]));
+    for (const [axis, points] of Object.entries(axes(seed, (nEmbd) => interpolate(rates, nEmbd))))
+      for (const point of points) results[axis as Axis].push(await train(point));
+
+  const figures = figuresOf(results);
+  const text = tables(figures, results, probes);
+  writeFileSync(join(out, 'growth.md'), text);
+  for (const figure of figures) writeFileSync(join(out, `growth-${figure.name}.svg`), drawn(figure));
+  const runs = new Map([...Object.values(results), ...probes.values()].flat().map((run) => [nameOf(run), run]));
+  const seconds = (of: 'wallSeconds' | 'cpuSeconds') => [...runs.values()].reduce((sum, run) => sum + run[of], 0);
+  console.log(text);
+  console.log(
+    `${runs.size} runs, ${(seconds('wallSeconds') / 60).toFixed(0)} minutes, ${(seconds('cpuSeconds') / 60).toFixed(0)} of them on the processor; pictures and tables in ${out}`,
+  );
+  if (values.json)
+    console.log(
+      JSON.stringify({
+        name: 'growth',
+        unit: 'bits a byte at 4 layers of width 64, 64 bytes of context and 2^20 tokens',
+        ours: median(results.tokens.filter(({ tokens }) => tokens === 2 ** 20).map(({ bits }) => bits)),
+        peers: {},
+        ratio: {},
+        spread: Object.fromEntries(
+          figures.map(({ name, fits }) => [name, fits && { floor: fits.preferred.floor, b: fits.preferred.b }]),
+        ),
+        machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, node ${process.version}`,
+      }),
+    );
 }
 
-/** The best of the rates tried, each twice the one before; the row is made longer until the best stands between two worse. */
-async function bestRate(nEmbd: number, train: (point: Point) => Promise<Result>): Promise<number> {
+/** Learning rates, each twice the one before; the row is made longer until the best stands between two worse. */
+async function tryRates(nEmbd: number, train: (point: Point) => Promise<Result>): Promise<readonly Result[]> {
   const tried: Result[] = [];
   for (const rate of FIRST_RATES) tried.push(await train(rateProbe(nEmbd, rate)));
   for (;;) {
-    const best = tried.reduce((a, b) => (b.bits < a.bits ? b : a));
-    if (best === tried[0]) tried.unshift(await train(rateProbe(nEmbd, best.rate / 2)));
-    else if (best === tried.at(-1)) tried.push(await train(rateProbe(nEmbd, best.rate * 2)));
-    else return best.rate;
+    const { rate } = best(tried);
+    if (rate === tried[0]!.rate) tried.unshift(await train(rateProbe(nEmbd, rate / 2)));
+    else if (rate === tried.at(-1)!.rate) tried.push(await train(rateProbe(nEmbd, rate * 2)));
+    else return tried;
   }
+}
+
+function best(tried: readonly Result[]): Result {
+  return tried.reduce((a, b) => (b.bits < a.bits ? b : a));
 }
 
 /** Straight lines between the known widths, both in logarithms. */

@@ -88,6 +88,7 @@ async function makeWith(
         seed: options.seed,
         temperature: options.temperature,
         ...(options.distinct === undefined ? {} : { distinct: options.distinct }),
+        ...(options.speculate === undefined ? {} : { speculate: options.speculate }),
         budget,
         workspaces: session.parts.workspaces,
         signal: session.signal,

@@ -87,6 +87,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
         'draw candidates of local models so that they differ: 0 independent (default) to 1 without replacement (where d is left out)',
       ).argParser(decimal(0, 1)),
     )
+    .option('--no-speculation', 'a local model with at most four candidates does not guess ahead')
     .addOption(deviceOption('where local models compute'))
     .addOption(
       new Option('--seed <s>', 'the same seed makes the same candidates (default: a new one)').argParser(

@@ -13,6 +13,8 @@ export const RunOptions = z.object({
   temperature: z.number().min(0).nullable(),
   /** Share of a text's probability that each draw of it takes away; absent or 0: candidates are independent, 1: without replacement. */
   distinct: z.number().min(0).max(1).optional(),
+  /** False: a local model does not guess ahead, so that a candidate is the same to the last rounding however many there are. */
+  speculate: z.boolean().optional(),
   /** Where local models compute; absent: `cpu`. */
   device: z.enum(['cpu', 'webgpu']).optional(),
   seed: z.int(),

@@ -32,6 +32,8 @@ export interface MakeRequest {
   readonly temperature: number | null;
   /** See `RunOptions`. A maker that cannot draw candidates together ignores it. */
   readonly distinct?: number;
+  /** See `RunOptions`. */
+  readonly speculate?: boolean;
   readonly budget: Budget;
   /** For agents, which work in the candidate's own copy. */
   readonly workspaces: WorkspaceSource;

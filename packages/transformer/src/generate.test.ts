@@ -205,6 +205,28 @@ describe('rows drawn together', () => {
   });
 });
 
+describe('guessing ahead', () => {
+  const again = { ...REQUEST, prompt: [...Buffer.from('abcabcabc'.repeat(8))], temperature: 0.3, maxTokens: 60 };
+
+  it('is for at most four rows that ask for it, and is counted', async () => {
+    const { timings } = await model.generate({ ...again, n: 4, speculate: true });
+    expect(timings.drafts.drafted).toBeGreaterThan(0);
+    expect(timings.drafts.accepted).toBeLessThanOrEqual(timings.drafts.drafted);
+    for (const request of [{ n: 4 }, { n: 5, speculate: true }, { n: 4, speculate: true, distinct: 1 }])
+      expect((await model.generate({ ...again, ...request })).timings.drafts).toEqual({ drafted: 0, accepted: 0 });
+  });
+
+  it('keeps to stop strings, to maxTokens and to the signal', async () => {
+    const { rows } = await model.generate({ ...again, n: 3, maxTokens: 7, speculate: true });
+    for (const { tokens, finish } of rows) if (finish !== 'end') expect(tokens.length).toBe(7);
+    const plain = rows[0]!.text;
+    const stopped = await model.generate({ ...again, maxTokens: 7, stop: [plain.slice(2, 4)], speculate: true });
+    expect(stopped.rows[0]).toMatchObject({ finish: 'stop', text: plain.slice(0, plain.indexOf(plain.slice(2, 4))) });
+    const none = await model.generate({ ...again, n: 2, speculate: true, signal: AbortSignal.abort() });
+    for (const row of none.rows) expect(row).toMatchObject({ finish: 'cancelled', tokens: [] });
+  });
+});
+
 describe('the batch', () => {
   it('becomes smaller as rows end', async () => {
     const file = await openGguf(path);

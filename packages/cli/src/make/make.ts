@@ -106,6 +106,7 @@ async function runOptions(settings: MakeSettings, session: Session): Promise<Run
     models,
     temperature: settings.temperature,
     ...(settings.distinct === null ? {} : { distinct: settings.distinct }),
+    ...(settings.speculation ? {} : { speculate: false }),
     ...(settings.device === 'cpu' ? {} : { device: settings.device }),
     seed: settings.seed ?? randomInt(2 ** 31),
     maxCostUsd: settings.maxCostUsd,

@@ -15,6 +15,8 @@ export interface MakeFlags {
   readonly temperature?: number;
   /** `true`: without a value. */
   readonly distinct?: number | true;
+  /** False where `--no-speculation` was said. */
+  readonly speculation?: boolean;
   readonly device?: Device;
   readonly seed?: number;
   readonly maxCost?: number;
@@ -33,6 +35,7 @@ export interface MakeSettings {
   readonly models: readonly string[] | null;
   readonly temperature: number | null;
   readonly distinct: number | null;
+  readonly speculation: boolean;
   readonly device: Device;
   readonly seed: number | null;
   readonly maxCostUsd: number | null;
@@ -88,6 +91,7 @@ export async function readSettings(
     models: given.model ?? inFile.model ?? null,
     temperature: flags.temperature ?? inFile.temperature ?? null,
     distinct: (flags.distinct === true ? 1 : flags.distinct) ?? inFile.distinct ?? null,
+    speculation: flags.speculation !== false && inFile.speculation !== false,
     device: flags.device ?? inFile.device ?? 'cpu',
     seed: flags.seed ?? inFile.seed ?? null,
     maxCostUsd: flags.maxCost ?? inFile['max-cost'] ?? null,

@@ -26,6 +26,8 @@ const INSTRUCTION_ANSWER_TOKENS = 2048;
 const CHATTING_MODEL_PARAMETERS = 250e6;
 /** Below this a model cannot be relied on to copy the lines it wants replaced: it writes files in full. */
 const EDITING_MODEL_PARAMETERS = 5e9;
+/** With few candidates a step leaves the processor room to read guesses along. */
+const SPECULATING_CANDIDATES = 4;
 /** News of tokens are shown to people: more often than this is only work. */
 const TOKEN_NEWS_MS = 100;
 
@@ -95,6 +97,8 @@ async function* write(opened: Opened, options: LocalMakerOptions, request: MakeR
       maxTokens,
       stop: style === 'chat' ? prepared.stop : prepared.continuationStop,
       distinct,
+      // By the run's number of candidates, not by how many of them are still to be made: resumed it goes on as it began.
+      speculate: request.speculate !== false && share.length <= SPECULATING_CANDIDATES,
       rows: places.map((index) => ({
         index,
         temperature: temperature ?? (distinct > 0 ? DRAWN_TEMPERATURE : defaultTemperature(index)),

@@ -2,11 +2,12 @@
  * Loss against parameters, layers, context length and tokens, on one corpus: one axis is varied, the others stay at 4
  * layers of width 64, 64 tokens of context and 2^20 tokens of training. A power law is fitted to each axis.
  *
- *     npm run bench -- growth [--corpus PATH ...] [--language NAME ...] [--seeds 2] [--threads 1] [--out DIR] [--json]
+ *     npm run bench -- growth [--corpus PATH ...] [--language NAME ...] [--seeds 2] [--threads 1] [--out DIR] [--report] [--json]
  *
  * `--corpus` names repositories, folders, or one text file; without it Shakespeare is taken where it is at hand. Every
  * finished run is a file in `--out`, and a run that was cut off goes on from its last save: the same command again does
- * only what is missing. Pictures and tables are written to `--out` as well.
+ * only what is missing. Pictures and tables are written to `--out` as well; `--report` trains nothing and makes them of
+ * the runs that are there.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -14,7 +15,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readCorpus } from './growth/corpus.ts';
-import { type Axis, axes, FIRST_RATES, nameOf, type Point, RATED_WIDTHS, rateProbe } from './growth/grid.ts';
+import { type Axis, axes, costOf, FIRST_RATES, nameOf, type Point, RATED_WIDTHS, rateProbe } from './growth/grid.ts';
 import { drawn, figuresOf, tables } from './growth/report.ts';
 import { type Result, trainPoint } from './growth/train-point.ts';
 import { median } from './median.ts';
@@ -34,6 +35,7 @@ export async function main(args: readonly string[]): Promise<void> {
       seeds: { type: 'string', default: '2' },
       threads: { type: 'string', default: '1' },
       out: { type: 'string', default: 'bench/results/growth' },
+      report: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -47,20 +49,35 @@ export async function main(args: readonly string[]): Promise<void> {
   mkdirSync(out, { recursive: true });
   const corpus = await readCorpus(paths, values.language);
   console.log(`corpus: ${corpus.description}, sha256 ${corpus.digest.slice(0, 8)}`);
-  const directory = join(out, 'points');
-  const train = async (point: Point): Promise<Result> => {
-    const { result, fresh } = await trainPoint(point, corpus, { directory, threads: Number(values.threads) });
-    if (fresh) console.log(line(result));
+  const setup = { directory: join(out, 'points'), threads: Number(values.threads), trains: !values.report };
+  const train = async (point: Point): Promise<Result | null> => {
+    const { result, fresh } = await trainPoint(point, corpus, setup);
+    if (fresh) console.log(line(result!));
     return result;
   };
 
   const probes = new Map<number, readonly Result[]>();
   for (const nEmbd of RATED_WIDTHS) probes.set(nEmbd, await tryRates(nEmbd, train));
   const rates = new Map([...probes].map(([nEmbd, tried]) => [nEmbd, best(tried).rate]));
+  const rateOf = (nEmbd: number) => interpolate(rates, nEmbd);
+  const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => axes(i + 1, rateOf));
+  // One seed of everything first, then the others from the cheapest on: a grid that is cut short has what it needs most.
+  const all = seeds.map((one) => Object.values(one).flat());
+  for (const point of [
+    ...(all[0] ?? []),
+    ...all
+      .slice(1)
+      .flat()
+      .sort((a, b) => costOf(a) - costOf(b)),
+  ])
+    await train(point);
   const results: Record<Axis, Result[]> = { parameters: [], layers: [], context: [], tokens: [] };
-  for (let seed = 1; seed <= Number(values.seeds); seed++)
-    for (const [axis, points] of Object.entries(axes(seed, (nEmbd) => interpolate(rates, nEmbd))))
-      for (const point of points) results[axis as Axis].push(await train(point));
+  for (const one of seeds)
+    for (const [axis, points] of Object.entries(one))
+      for (const point of points) {
+        const result = await train(point);
+        if (result !== null) results[axis as Axis].push(result);
+      }
 
   const figures = figuresOf(results);
   const text = tables(figures, results, probes);
@@ -89,13 +106,18 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 /** Learning rates, each twice the one before; the row is made longer until the best stands between two worse. */
-async function tryRates(nEmbd: number, train: (point: Point) => Promise<Result>): Promise<readonly Result[]> {
+async function tryRates(nEmbd: number, train: (point: Point) => Promise<Result | null>): Promise<readonly Result[]> {
   const tried: Result[] = [];
-  for (const rate of FIRST_RATES) tried.push(await train(rateProbe(nEmbd, rate)));
+  const attempt = async (rate: number): Promise<Result> => {
+    const result = await train(rateProbe(nEmbd, rate));
+    if (result === null) throw new Error(`the rates for width ${nEmbd} are not all there: leave --report out`);
+    return result;
+  };
+  for (const rate of FIRST_RATES) tried.push(await attempt(rate));
   for (;;) {
     const { rate } = best(tried);
-    if (rate === tried[0]!.rate) tried.unshift(await train(rateProbe(nEmbd, rate / 2)));
-    else if (rate === tried.at(-1)!.rate) tried.push(await train(rateProbe(nEmbd, rate * 2)));
+    if (rate === tried[0]!.rate) tried.unshift(await attempt(rate / 2));
+    else if (rate === tried.at(-1)!.rate) tried.push(await attempt(rate * 2));
     else return tried;
   }
 }

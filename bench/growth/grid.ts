@@ -62,6 +62,11 @@ export function coordinate(axis: Axis, point: Point): number {
   }
 }
 
+/** Grows with the arithmetic of a run. Kaplan et al. 2020 §2.1: 6 · parameters · tokens */
+export function costOf(point: Point): number {
+  return 6 * coordinate('parameters', point) * point.tokens;
+}
+
 /** Heads of 16, SwiGLU as wide as `lathe train` has it. */
 export function configOf({ nLayer, nEmbd, blockSize }: Point, vocabSize: number): TrainingConfig {
   return {

@@ -20,16 +20,19 @@ export interface Result extends Point {
 const VALIDATION_TOKENS = 2 ** 17;
 const SAVE_EVERY_STEPS = 128;
 
-/** The point's result: read where it was finished before, else trained, from its last save where there is one. */
+/**
+ * The point's result: read where it was finished before, else trained, from its last save where there is one; null where
+ * it is not there and `trains` is false.
+ */
 export async function trainPoint(
   point: Point,
   corpus: ByteCorpus,
-  { directory, threads }: { directory: string; threads: number },
-): Promise<{ result: Result; fresh: boolean }> {
+  { directory, threads, trains }: { directory: string; threads: number; trains: boolean },
+): Promise<{ result: Result | null; fresh: boolean }> {
   mkdirSync(directory, { recursive: true });
   const path = (ending: string) => join(directory, `${corpus.digest.slice(0, 8)}-${nameOf(point)}${ending}`);
   const finished = readJson<Result>(path('.json'));
-  if (finished !== null) return { result: finished, fresh: false };
+  if (finished !== null || !trains) return { result: finished, fresh: false };
 
   const config = configOf(point, corpus.vocabSize);
   const saved = path('.safetensors');

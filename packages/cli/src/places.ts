@@ -7,3 +7,6 @@ const cache = envPaths('lathe', { suffix: '' }).cache;
 export const WORK_ROOT = join(cache, 'work');
 
 export const CACHE_ROOT = cache;
+
+/** What scanners said of files, a file for each repository or folder that was scanned. */
+export const FINDINGS_CACHE = join(cache, 'findings');

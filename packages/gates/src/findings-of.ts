@@ -1,7 +1,8 @@
 import type { NotLookedFor, Tree } from '@lathe/protocol';
+import { type GateCache, isKept } from './cache.ts';
 import { atLeast, type GateConfig } from './config.ts';
 import type { Import } from './dependencies/findings.ts';
-import type { PlacedFinding, SuppressedFinding, SyntaxProblem } from './finding.ts';
+import type { FileReport, PlacedFinding, SourceFile, SuppressedFinding, SyntaxProblem } from './finding.ts';
 import type { Language } from './language.ts';
 import { batchesOf, createScannerPool, type ScannerPool, scanBatch } from './scanners/pool.ts';
 import { SCANNER_NAMES, type ScannerName } from './scanners/scanner.ts';
@@ -16,6 +17,8 @@ export interface FindingsOptions {
   /** Warm processes to use; without it some are started and ended. */
   readonly pool?: ScannerPool;
   readonly signal?: AbortSignal;
+  /** Answers of earlier runs; what is new is put there. */
+  readonly cache?: GateCache | null;
 }
 
 export interface TreeFindings {
@@ -66,28 +69,39 @@ export async function findingsOfFiles(
   { files, notLookedFor: left }: Selection,
   options: FindingsOptions,
 ): Promise<TreeFindings> {
-  const { config, signal } = options;
+  const { config, signal, cache = null } = options;
   const pool = options.pool ?? createScannerPool(config.workers);
   const notLookedFor: NotLookedFor[] = [...left];
   const found: PlacedFinding[] = [];
   const suppressed: SuppressedFinding[] = [];
   const imports: Import[] = [];
   const syntaxErrors = new Map<string, SyntaxProblem>();
+  const take = (scanner: ScannerName, report: FileReport): void => {
+    if (scanner === 'imports')
+      imports.push(...report.findings.map(({ path, line, message }) => ({ path, line, name: message })));
+    else found.push(...report.findings);
+    suppressed.push(...report.suppressed);
+    if (report.syntaxError) syntaxErrors.set(report.path, report.syntaxError);
+  };
   try {
     await Promise.all(
       (options.scanners ?? SCANNER_NAMES).flatMap((scanner) => {
         const own = files.filter((file) => LANGUAGES_OF[scanner].includes(file.language));
-        return batchesOf(own).map(async (batch) => {
+        const fresh: SourceFile[] = [];
+        for (const file of own) {
+          const known = cache && isKept(scanner) ? cache.report(scanner, file, config) : null;
+          if (known) take(scanner, known);
+          else fresh.push(file);
+        }
+        return batchesOf(fresh).map(async (batch) => {
           const result = await scanBatch(pool, scanner, batch, config, signal);
           if (result.whyNot) notLookedFor.push({ what: LOOKS_FOR[scanner], why: result.whyNot });
           for (const { path, why } of result.failed)
             notLookedFor.push({ what: `${LOOKS_FOR[scanner]}, in ${path}`, why });
           for (const report of result.answers.flatMap((answer) => answer.reports)) {
-            if (scanner === 'imports')
-              imports.push(...report.findings.map(({ path, line, message }) => ({ path, line, name: message })));
-            else found.push(...report.findings);
-            suppressed.push(...report.suppressed);
-            if (report.syntaxError) syntaxErrors.set(report.path, report.syntaxError);
+            take(scanner, report);
+            const file = cache && isKept(scanner) ? batch.find((one) => one.path === report.path) : undefined;
+            if (file) cache?.keepReport(scanner, file, config, report);
           }
         });
       }),

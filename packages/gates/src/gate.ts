@@ -1,4 +1,5 @@
 import type { Finding, Gate, GateRequest, GateResult, NotLookedFor, Tree, Workspace } from '@lathe/protocol';
+import { type CachePlace, type GateCache, openGateCache } from './cache.ts';
 import { atLeast, type GateConfig, readGateConfig } from './config.ts';
 import { dependencyFindings } from './dependencies/findings.ts';
 import { differenceOfFindings } from './difference.ts';
@@ -7,7 +8,7 @@ import { distinct, findingsOf, sorted, type TreeFindings } from './findings-of.t
 import { isTestPath } from './language.ts';
 import { PROBES, runProbes } from './probes/run-probes.ts';
 import { changeFindings } from './quality/change.ts';
-import { type DuplicationIndex, duplicationFindings, indexOf } from './quality/duplication.ts';
+import { type DuplicationIndex, duplicationFindings, indexOfTree } from './quality/duplication.ts';
 import { configuredLinters, lintFiles } from './quality/repository-lint.ts';
 import { toFinding } from './scan-tree.ts';
 import { createScannerPool, type ScannerPool } from './scanners/pool.ts';
@@ -26,6 +27,8 @@ export interface GateOptions {
    * Copies of the base: changed functions of known shape are attacked by running them there, and the repository's own
    * linters run. Without, nothing runs.
    */
+  /** Where answers are kept between runs; without, every run asks again. */
+  readonly cache?: CachePlace;
   readonly workspaces?: { open(id: string): Promise<Pick<Workspace, 'write' | 'run' | 'close'>> };
 }
 
@@ -42,7 +45,8 @@ interface BaseMemory {
  * scanned (on both sides, once a base); duplicates are looked for in the whole base. A candidate that no longer parses is
  * rejected. Settings come from the base's `.lathe/gates.yml` unless given.
  */
-export function createGate({ config: given, workspaces }: GateOptions = {}): LatheGate {
+export function createGate({ config: given, workspaces, cache: place }: GateOptions = {}): LatheGate {
+  const opened: Promise<GateCache | null> = place ? openGateCache(place) : Promise.resolve(null);
   let pool: ScannerPool | null = null;
   const memory = new WeakMap<Tree, BaseMemory>();
   const remember = (base: Tree): BaseMemory => {
@@ -64,7 +68,7 @@ export function createGate({ config: given, workspaces }: GateOptions = {}): Lat
     const missing = paths.filter((path) => !known.findings.has(path));
     if (missing.length > 0) {
       // Not under the candidate's signal: what is found serves the other candidates too.
-      const all = findingsOf(base, { config, paths: missing, pool: poolFor(config) });
+      const all = opened.then((cache) => findingsOf(base, { config, paths: missing, pool: poolFor(config), cache }));
       for (const path of missing) {
         const own = all.then((tree) => only(tree, path));
         own.catch(() => known.findings.delete(path));
@@ -79,10 +83,11 @@ export function createGate({ config: given, workspaces }: GateOptions = {}): Lat
     const known = remember(base);
     const config = await known.config;
     const paths = [...new Set(edits.filter((edit) => edit.mode !== '120000').map((edit) => edit.path))].sort();
+    const cache = await opened;
     const present = paths.filter((path) => edits.some((edit) => edit.path === path && edit.content !== null));
     const [old, fresh] = await Promise.all([
       baseFindings(base, known, paths, config),
-      findingsOf(candidate, { config, paths: present, pool: poolFor(config), signal }),
+      findingsOf(candidate, { config, paths: present, pool: poolFor(config), signal, cache }),
     ]);
     signal.throwIfAborted();
     const brokenBefore = new Set(old.flatMap((tree) => tree.syntaxErrors.map((problem) => problem.path)));
@@ -98,9 +103,7 @@ export function createGate({ config: given, workspaces }: GateOptions = {}): Lat
       sourceFiles(base, config, { paths }),
       sourceFiles(candidate, config, { paths: present }),
     ]);
-    known.duplication ??= sourceFiles(base, config).then(({ files }) =>
-      indexOf(files, config.duplication.minimumLines),
-    );
+    known.duplication ??= indexOfTree(base, config, cache);
     const index = await known.duplication;
     const [oldDependencies, newDependencies] = await Promise.all([
       dependencyFindings(
@@ -205,6 +208,7 @@ export function createGate({ config: given, workspaces }: GateOptions = {}): Lat
       );
     },
     async close() {
+      await (await opened)?.save();
       await pool?.close();
       pool = null;
     },

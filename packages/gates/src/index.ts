@@ -1,3 +1,4 @@
+export { type CachePlace, type GateCache, openGateCache } from './cache.ts';
 export { atLeast, CONFIG_PATH, defaultGateConfig, GateConfig, readGateConfig, severityUnder } from './config.ts';
 export { type Difference, differenceOfFindings } from './difference.ts';
 export type { PlacedFinding, SuppressedFinding, SyntaxProblem } from './finding.ts';

@@ -1,4 +1,5 @@
 import type { Finding, NotLookedFor, Tree, Workspace } from '@lathe/protocol';
+import type { GateCache } from './cache.ts';
 import type { GateConfig } from './config.ts';
 import { dependencyFindings } from './dependencies/findings.ts';
 import { differenceOfFindings } from './difference.ts';
@@ -31,6 +32,8 @@ export interface ScanOptions {
    */
   readonly workspace?: Pick<Workspace, 'write' | 'run'>;
   readonly signal?: AbortSignal;
+  /** Answers of earlier runs; saving it is the caller's. */
+  readonly cache?: GateCache | null;
 }
 
 interface WholeTree {

@@ -12,6 +12,13 @@ export interface Tree {
   list(): Promise<readonly string[]>;
   /** Content, or null where there is no such file. */
   read(path: string): Promise<Uint8Array | null>;
+  /** Bytes of the content, or null where there is no such file. A tree that would have to read it leaves this out. */
+  size?(path: string): Promise<number | null>;
+  /**
+   * An id that equal contents share and no others (git's blob id), or null where there is no such file. A tree that would
+   * have to read the content for it leaves this out.
+   */
+  id?(path: string): Promise<string | null>;
   /** Git file mode, or null where there is no such file. A tree that knows no modes leaves this out: files count as plain. */
   mode?(path: string): Promise<'100644' | '100755' | null>;
 }

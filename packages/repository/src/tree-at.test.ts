@@ -36,6 +36,16 @@ test('tells which files are executable', async () => {
   ]);
 });
 
+test('tells the ids of contents without reading them', async () => {
+  const repository = testRepository({ files: { 'a.txt': 'same', 'b.txt': 'same', 'c.txt': 'other' } });
+  const tree = (await openRepository(repository.root)).treeAt('HEAD');
+  const [a, b, c, none] = await Promise.all(['a.txt', 'b.txt', 'c.txt', 'missing'].map((path) => tree.id(path)));
+  expect(a).toBe(repository.git('rev-parse', 'HEAD:a.txt').trim());
+  expect(b).toBe(a);
+  expect(c).not.toBe(a);
+  expect(none).toBeNull();
+});
+
 test('an object that is missing is an error for its reader and no other', async () => {
   const repository = testRepository({ files: { 'a.txt': 'a', 'b.txt': 'b' } });
   const id = repository.git('rev-parse', 'HEAD:a.txt').trim();

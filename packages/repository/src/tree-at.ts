@@ -8,6 +8,8 @@ export interface Tree {
   list(): Promise<readonly string[]>;
   /** Content as git stores it (no filters, no change of line ends), or null where there is no such file. */
   read(path: string): Promise<Uint8Array | null>;
+  /** Id of the blob, or null where there is no such file. */
+  id(path: string): Promise<string | null>;
   /** Git file mode, or null where there is no such file. */
   mode(path: string): Promise<'100644' | '100755' | null>;
 }
@@ -25,6 +27,7 @@ export function treeAt(commit: string, reader: ObjectReader, options: GitOptions
       const file = (await files()).get(path);
       return file === undefined ? null : reader.read(file.id);
     },
+    id: async (path) => (await files()).get(path)?.id ?? null,
     mode: async (path) => (await files()).get(path)?.mode ?? null,
   };
 }

@@ -3,17 +3,19 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import {
   atLeast,
   createScannerPool,
+  openGateCache,
   readGateConfig,
   type ScanDocument,
   scanTree,
   toSarif,
   treeOfPath,
 } from '@lathe/gates';
-import type { Finding, Severity, Tree } from '@lathe/protocol';
+import type { Finding, NotLookedFor, Severity, Tree } from '@lathe/protocol';
 import { ignoredFiles, type Location, openRepository, resolveCommit } from '@lathe/repository';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { plural } from '../format.ts';
 import { openDisplay } from '../make/open-display.ts';
+import { FINDINGS_CACHE } from '../places.ts';
 import { plainLine } from '../plain-text.ts';
 import { withProbeCopy } from '../probing.ts';
 import { type Colors, type Terminal, writeJson } from '../terminal.ts';
@@ -61,15 +63,21 @@ function scanPath(path: string, flags: ScanFlags, { cwd }: Terminal): Promise<Sc
   return withTarget(at, flags.base ?? null, async (target) => {
     const config = await readGateConfig(target.base ?? target.tree);
     const pool = createScannerPool(config.workers);
+    const cache = await openGateCache({ directory: FINDINGS_CACHE, scope: target.root });
     try {
       const { tree, base, paths } = target;
-      const options = { config, pool, ...(base && { base }), ...(paths && { paths }) };
+      const options = { config, pool, cache, ...(base && { base }), ...(paths && { paths }) };
       const document =
         flags.probe === true
           ? await withProbeCopy(target.root, (workspace) => scanTree(tree, { ...options, workspace }))
           : await scanTree(tree, options);
-      return { ...document, findings: document.findings.map((finding) => fromHere(finding, target, cwd)) };
+      return {
+        ...document,
+        findings: document.findings.map((finding) => fromHere(finding, target, cwd)),
+        notLookedFor: [...document.notLookedFor, ...(await target.unseen())],
+      };
     } finally {
+      await cache.save();
       await pool.close();
     }
   });
@@ -81,24 +89,27 @@ interface Target {
   readonly root: string;
   readonly base?: Tree;
   readonly paths?: readonly string[];
+  /** What of the folder cannot be looked at at all. */
+  unseen(): Promise<readonly NotLookedFor[]>;
 }
 
 /** What was named: a folder or a file as it is, or what the checkout has beyond a commit of it. */
 async function withTarget<T>(at: string, revision: string | null, work: (target: Target) => Promise<T>): Promise<T> {
   const tree = await treeOfPath(at);
   const folder = (await stat(at)).isDirectory() ? at : dirname(at);
-  if (revision === null) return work({ tree, root: folder });
+  if (revision === null) return work({ tree, root: folder, unseen: tree.unseen });
   const repository = await openRepository(folder);
   try {
     const { location } = repository;
     const base = repository.treeAt(await resolveCommit(revision, location));
-    const checkout = await withoutIgnored(await treeOfPath(location.root), location);
+    const whole = await treeOfPath(location.root);
+    const checkout = await withoutIgnored(whole, location);
     const part = relative(location.root, await realpath(at))
       .split(sep)
       .join('/');
     const all = new Set([...(await checkout.list()), ...(await base.list())]);
     const paths = [...all].filter((file) => part === '' || file === part || file.startsWith(`${part}/`)).sort();
-    return await work({ tree: checkout, root: location.root, base, paths });
+    return await work({ tree: checkout, root: location.root, base, paths, unseen: whole.unseen });
   } finally {
     repository.close();
   }
@@ -107,7 +118,11 @@ async function withTarget<T>(at: string, revision: string | null, work: (target:
 async function withoutIgnored(tree: Tree, location: Location): Promise<Tree> {
   const ignored = await ignoredFiles(location);
   const isIgnored = (file: string) => ignored.some((one) => (one.endsWith('/') ? file.startsWith(one) : file === one));
-  return { list: async () => (await tree.list()).filter((file) => !isIgnored(file)), read: (file) => tree.read(file) };
+  return {
+    list: async () => (await tree.list()).filter((file) => !isIgnored(file)),
+    read: (file) => tree.read(file),
+    ...(tree.size && { size: tree.size }),
+  };
 }
 
 /** The finding with its path as it can be opened from here; relative to what was named where that lies elsewhere. */

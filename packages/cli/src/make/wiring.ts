@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import type { RunNews, RunParts } from '@lathe/best-of-n';
 import { createGate } from '@lathe/gates';
+import type { HouseGate } from '@lathe/house';
 import type { Maker, RunOptions, RunStore } from '@lathe/protocol';
 import { ignoredFiles, type Repository } from '@lathe/repository';
 import { createWorkspaceSource, DEFAULT_LIMITS, removeWorkDirectory } from '@lathe/sandbox';
+import { FINDINGS_CACHE } from '../places.ts';
 import { freshRunDirectory } from '../work-directories.ts';
 
 export interface WireRequest {
@@ -22,6 +24,7 @@ export interface WireRequest {
 /** Do a run with all that it works with. The copies are removed afterwards; the candidates are refs by then. */
 export async function withParts<T>(request: WireRequest, work: (parts: RunParts) => Promise<T>): Promise<T> {
   const { runId, repository, options } = request;
+  const house = await houseGate(options);
   const workDirectory = await freshRunDirectory(runId, repository.location.latheDir);
   try {
     const baseDirectory = join(workDirectory, 'base');
@@ -34,14 +37,15 @@ export async function withParts<T>(request: WireRequest, work: (parts: RunParts)
       ignoredFiles: () => ignoredFiles(repository.location),
       unsafeNoSandbox: options.unsafeNoSandbox,
     });
-    const gate = createGate({ workspaces });
+    const cache = { directory: FINDINGS_CACHE, scope: repository.location.latheDir };
+    const gate = createGate({ workspaces, cache });
     // Its scanners take seconds to start; by the time there is a candidate they are up. A failure is told by `inspect`.
     gate.warm().catch(() => undefined);
     try {
       return await work({
         makers: request.makers,
         workspaces,
-        gates: [gate],
+        gates: house === null ? [gate] : [gate, house],
         recorder: repository,
         store: request.store,
         limits: DEFAULT_LIMITS,
@@ -54,6 +58,16 @@ export async function withParts<T>(request: WireRequest, work: (parts: RunParts)
       await workspaces.close();
     }
   } finally {
+    await house?.close();
     await removeWorkDirectory(workDirectory);
   }
+}
+
+/** Opened before anything is made: a model that cannot be read should cost no candidate. */
+async function houseGate({ house }: RunOptions): Promise<HouseGate | null> {
+  if (house === undefined) return null;
+  const { createHouseGate } = await import('@lathe/house');
+  const gate = createHouseGate({ modelPath: house.model });
+  await gate.warm();
+  return gate;
 }

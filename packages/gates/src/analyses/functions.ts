@@ -10,6 +10,6 @@ const KINDS: Readonly<Record<ParsedFile['language'], readonly string[]>> = {
 };
 
 /** Every function of a file, outer before inner. */
-export function functionsOf(file: ParsedFile): Node[] {
+export function functionsOf(file: Pick<ParsedFile, 'root' | 'language'>): Node[] {
   return nodesOfKind(file.root, ...KINDS[file.language]);
 }

@@ -1,7 +1,9 @@
-import type { GateConfig } from '../config.ts';
-import { severityUnder } from '../config.ts';
+import type { Tree } from '@lathe/protocol';
+import type { GateCache } from '../cache.ts';
+import { type GateConfig, severityUnder } from '../config.ts';
 import type { PlacedFinding, SourceFile } from '../finding.ts';
-import { isCode } from '../language.ts';
+import { isCode, type Language, languageOf } from '../language.ts';
+import { selector, sourceFiles } from '../source-files.ts';
 
 /** A run of lines that occurs elsewhere, each side from first to last line, from 1. */
 export interface Duplicate {
@@ -13,7 +15,7 @@ export interface Duplicate {
   readonly otherTo: number;
 }
 
-interface Lines {
+export interface Lines {
   /** Significant lines only: their text's hash and their number in the file. */
   readonly hashes: Int32Array;
   readonly numbers: Int32Array;
@@ -44,7 +46,7 @@ function hashOf(text: string): number {
   return hash;
 }
 
-function linesOf(text: string): Lines {
+export function linesOf(text: string): Lines {
   const hashes: number[] = [];
   const numbers: number[] = [];
   text.split('\n').forEach((line, index) => {
@@ -62,17 +64,45 @@ function windowAt(hashes: Int32Array, at: number, length: number): number {
 }
 
 export function indexOf(files: readonly SourceFile[], minimumLines: number): DuplicationIndex {
+  const code = files.filter((file) => isCode(file.language));
+  return indexOfLines(new Map(code.map((file) => [file.path, linesOf(file.text)])), minimumLines);
+}
+
+/** The index of a tree, reading only files whose lines no earlier run has kept. */
+export async function indexOfTree(tree: Tree, config: GateConfig, cache: GateCache | null): Promise<DuplicationIndex> {
+  const minimum = config.duplication.minimumLines;
+  if (!cache || !tree.id) return indexOf((await sourceFiles(tree, config, { languages: CODE })).files, minimum);
   const byPath = new Map<string, Lines>();
+  const unknown = new Map<string, string>();
+  for (const path of (await tree.list()).filter((one) => isCode(languageOf(one)))) {
+    const id = await tree.id(path);
+    const known = id === null ? null : cache.lines(`${id} ${config.maxFileBytes}`);
+    if (known) byPath.set(path, known);
+    else if (id !== null) unknown.set(path, id);
+  }
+  const { files } = await sourceFiles(tree, config, { paths: [...unknown.keys()] });
+  const read = new Map(files.map((file) => [file.path, linesOf(file.text)]));
+  for (const [path, id] of unknown) {
+    // A file that is left out for its size or form is known to have no lines that count.
+    const lines = read.get(path) ?? NO_LINES;
+    byPath.set(path, lines);
+    cache.keepLines(`${id} ${config.maxFileBytes}`, lines);
+  }
+  const selected = selector(config);
+  return indexOfLines(new Map([...byPath].filter(([path]) => selected(path))), minimum);
+}
+
+const CODE: readonly Language[] = ['javascript', 'typescript', 'tsx', 'python', 'c'];
+const NO_LINES: Lines = { hashes: new Int32Array(), numbers: new Int32Array() };
+
+function indexOfLines(byPath: ReadonlyMap<string, Lines>, minimumLines: number): DuplicationIndex {
   const windows = new Map<number, (readonly [string, number])[]>();
-  for (const file of files) {
-    if (!isCode(file.language)) continue;
-    const lines = linesOf(file.text);
-    byPath.set(file.path, lines);
+  for (const [path, lines] of byPath) {
     for (let at = 0; at + minimumLines <= lines.hashes.length; at++) {
       const hash = windowAt(lines.hashes, at, minimumLines);
       const list = windows.get(hash);
-      if (list) list.push([file.path, at]);
-      else windows.set(hash, [[file.path, at]]);
+      if (list) list.push([path, at]);
+      else windows.set(hash, [[path, at]]);
     }
   }
   return { minimumLines, files: byPath, windows };

@@ -81,6 +81,10 @@ export const flawfinder: Scanner = {
   },
 };
 
+/** Errors that read or write memory that is not the program's own; the others are wrong, but open nothing. */
+const MEMORY =
+  /bounds|overflow|overrun|uninit|doubleFree|deallocuse|dangling|lifetime|autoVariables|gets|scanf|printf|mismatch|nullPointer/i;
+
 const CPPCHECK_LINE = /^(?<line>\d+)\t(?<severity>\w+)\t(?<id>\w+)\t(?<cwe>\d*)\t(?<message>.*)$/;
 
 export const cppcheck: Scanner = {
@@ -120,8 +124,7 @@ export const cppcheck: Scanner = {
           kind: 'security',
           rule: `cppcheck/${match.id}`,
           cwe: match.cwe && match.cwe !== '0' ? `CWE-${match.cwe}` : null,
-          // Memory that is never given back is lost, not open to anyone.
-          severity: match.severity === 'error' && !/leak/i.test(match.id!) ? 'high' : 'low',
+          severity: match.severity !== 'error' ? 'low' : MEMORY.test(match.id!) ? 'high' : 'medium',
           confidence: 'medium',
           line,
           endLine: line,

@@ -1,7 +1,6 @@
 import { functionsOf } from '../analyses/functions.ts';
 import { cognitiveComplexity } from '../quality/cognitive.ts';
-import { parseFile } from '../rules/parsed-file.ts';
-import { lineOf, outermostFunction, symbolOf, whyUnparsable } from '../rules/syntax.ts';
+import { lineOf, outermostFunction, parseSource, symbolOf, whyUnparsable } from '../rules/syntax.ts';
 import type { Scanner } from './scanner.ts';
 
 /** Functions that are hard to follow. (Cyclomatic complexity, depth and parameters come from ESLint and Ruff.) */
@@ -12,9 +11,9 @@ export const complexity: Scanner = {
   whyNot: async () => null,
   async scan(file, config) {
     if (file.language === 'text' || whyUnparsable(file.language)) return { findings: [] };
-    const parsed = parseFile(file.path, file.text, file.language);
+    const root = parseSource(file.language, file.text);
     return {
-      findings: functionsOf(parsed).flatMap((fn) => {
+      findings: functionsOf({ root, language: file.language }).flatMap((fn) => {
         // A nested function counts with the one around it.
         if (outermostFunction(fn) !== null) return [];
         const value = cognitiveComplexity(fn);

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sees to the system packages that candidates' isolation needs: bubblewrap, and chromium for tests in a browser.
+# Sees to the system packages that candidates' isolation needs: bubblewrap; and chromium for tests in a browser and, with
+# libvulkan1, for tests of the GPU's way on the software GPU that it brings.
 #
 #   ensure-system.sh [--require] [--chromium]
 #
@@ -20,6 +21,7 @@ done
 missing=
 command -v bwrap >/dev/null 2>&1 || missing=bubblewrap
 if [ "$packages" = chromium ] && ! command -v chromium >/dev/null 2>&1; then missing="$missing chromium"; fi
+if [ "$packages" = chromium ] && ! ls /usr/lib/*/libvulkan.so.1 >/dev/null 2>&1; then missing="$missing libvulkan1"; fi
 missing=${missing# }
 [ -n "$missing" ] || exit 0
 

@@ -1,4 +1,5 @@
 import type { FileEdit, Task, Tree } from '@lathe/protocol';
+import type { FunctionBodyEnd } from '@lathe/transformer';
 
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -41,6 +42,8 @@ export interface PreparedTask {
   readonly completionPrompt?: string;
   /** Strings that end a `prefilled` or a `completion` answer. */
   readonly continuationStop: readonly string[];
+  /** Holes with a block or a suite: ends a `prefilled` or a `completion` answer with the function. */
+  readonly continuationEnd?: FunctionBodyEnd;
   /** What the repository has and the prompt leaves out for want of room, in words; empty where nothing was. */
   readonly leftOut: readonly string[];
   /** Present where not even the indispensable part fits: tokens it takes. Asking the model makes no sense then. */

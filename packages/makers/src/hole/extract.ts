@@ -145,7 +145,7 @@ function* continuation(text: string, source: string, hole: Hole, isCutOff: boole
 const UNFINISHED: Extracted = { invalid: 'the answer ends before the function does' };
 
 /** The opening as a continuation finds it: Python's `def` is indented as in the file, so that the end shows. */
-function opened(hole: Hole): string {
+export function opened(hole: Hole): string {
   return hole.language === 'python' ? hole.indent + hole.opening : hole.opening;
 }
 

@@ -66,14 +66,15 @@ describe('what the model is shown', () => {
   });
 
   test('a continuation begins where the body does', async () => {
-    const { prefill, completionPrompt, continuationStop } = await prepare();
+    const { prefill, completionPrompt, continuationStop, continuationEnd } = await prepare();
     const end = 'total(items: readonly Item[]): number {';
     expect(prefill).toBe(`\`\`\`ts\n/**\n * Sum of all prices.\n */\n${end}`);
     expect(completionPrompt!.startsWith("import { tax } from './tax.js';")).toBe(true);
     expect(completionPrompt!.endsWith(`  // Round to cents.\n  /**\n   * Sum of all prices.\n   */\n  ${end}`)).toBe(
       true,
     );
-    expect(continuationStop).toContain('\n  }');
+    expect(continuationStop).toEqual(['\n```']);
+    expect(continuationEnd).toMatchObject({ language: 'typescript', opening: expect.stringMatching(/\{$/) });
   });
 
   test('what does not fit is left out, the least telling first, and named', async () => {

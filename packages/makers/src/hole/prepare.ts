@@ -1,14 +1,16 @@
 import { LatheError } from '@lathe/protocol';
+import type { FunctionBodyEnd } from '@lathe/transformer';
 import { fit, type Section } from '../budget.ts';
 import { fenced, fenceName } from '../fenced.ts';
 import type { Edits, PreparedTask, PrepareRequest, PromptStyle } from '../prepared-task.ts';
 import { languageOf } from '../syntax/parser.ts';
 import { requireText } from '../text.ts';
 import { declarationOf, surroundings } from './context.ts';
-import { fillFromAnswer } from './extract.ts';
+import { fillFromAnswer, opened } from './extract.ts';
 import { findHole } from './find.ts';
 import type { Hole } from './hole.ts';
 
+const FENCE = '\n```';
 const SYSTEM =
   'You are an expert programmer. You write short, correct code that does exactly what its documentation says.';
 
@@ -36,7 +38,9 @@ export async function prepareHole({ task, base, options }: PrepareRequest): Prom
     stop: [],
     prefill: fence + declarationOf(hole),
     completionPrompt: completion(source, hole, task.instruction, options),
-    continuationStop: endings(hole),
+    // An expression has no bracket of its own to end with.
+    continuationStop: hole.body === 'expression' ? [`\n${hole.indent}}`, FENCE] : [FENCE],
+    ...(hole.body === 'expression' ? {} : { continuationEnd: bodyEndOf(hole) }),
     leftOut: asked.leftOut,
     ...(asked.tooLong === null
       ? {}
@@ -87,8 +91,6 @@ function completion(source: string, hole: Hole, instruction: string, options: Pr
   return own.replaceAll('\r\n', '\n');
 }
 
-function endings(hole: Hole): readonly string[] {
-  if (hole.language !== 'python') return [`\n${hole.indent}}`, '\n```'];
-  const starts = ['def ', 'class ', '@', 'if __name__', 'assert ', 'print('];
-  return [...starts.map((start) => `\n${start}`), '\n```', ...(hole.indent === '' ? [] : [`\n${hole.indent}def `])];
+function bodyEndOf(hole: Hole): FunctionBodyEnd {
+  return { kind: 'function-body', language: hole.language, opening: opened(hole) };
 }

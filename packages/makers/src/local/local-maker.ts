@@ -96,6 +96,7 @@ async function* write(opened: Opened, options: LocalMakerOptions, request: MakeR
       seed: request.seed,
       maxTokens,
       stop: style === 'chat' ? prepared.stop : prepared.continuationStop,
+      stopWhen: (style === 'chat' ? null : prepared.continuationEnd) ?? null,
       distinct,
       // By the run's number of candidates, not by how many of them are still to be made: resumed it goes on as it began.
       speculate: request.speculate !== false && share.length <= SPECULATING_CANDIDATES,

@@ -108,6 +108,16 @@ describe('the task file', () => {
     expect((await readSettings(undefined, flags, here)).distinct).toBe(expected);
   });
 
+  test('the device is the processor where neither names one, and a name that is none is refused', async () => {
+    const device = async (line: string, flags: object) =>
+      (await readSettings(undefined, { task: await taskFile(`---\nn: 4\n${line}---\nDo it.\n`), ...flags }, here))
+        .device;
+    expect(await device('', {})).toBe('cpu');
+    expect(await device('device: webgpu\n', {})).toBe('webgpu');
+    expect(await device('device: webgpu\n', { device: 'cpu' })).toBe('cpu');
+    await expect(device('device: gpu\n', {})).rejects.toMatchObject({ code: 'LATHE_USAGE_TASK_FILE' });
+  });
+
   test.each([
     ['---\ncolour: red\n---\nx', 'colour'],
     ['---\nn: ten\n---\nx', 'n: '],

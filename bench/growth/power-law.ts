@@ -22,8 +22,8 @@ export interface PowerLaw {
   readonly b: Interval;
   /** Root of the mean squared residual, over the degrees of freedom. */
   readonly residual: number;
-  /** Akaike's criterion with the correction for few observations; of two fits of the same data the lower is preferred. Hurvich & Tsai 1989 */
-  readonly aicc: number;
+  /** Root of the mean squared error where all observations at one x are left out of the fit and predicted by it. Stone 1974 */
+  readonly leftOut: number;
   at(x: number): number;
 }
 
@@ -64,16 +64,29 @@ export function fitPowerLaw(
     const quantile = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
     return { value: of(best), low: quantile(0.025), high: quantile(0.975) };
   };
-  // The variance of the residuals is a parameter as well.
-  const k = p + 1;
   return {
     floor: floor ? interval((solution) => solution.floor) : { value: 0, low: 0, high: 0 },
     a: best.height * best.middle ** best.b,
     b: interval((solution) => solution.b),
     residual: Math.sqrt(squares / (n - p)),
-    aicc: n * Math.log(squares / n) + 2 * k + (2 * k * (k + 1)) / (n - k - 1),
+    leftOut: leftOutError(x, y, floor),
     at: (value) => evaluate(best, value),
   };
+}
+
+function leftOutError(x: readonly number[], y: readonly number[], floor: boolean): number {
+  let squares = 0;
+  for (const left of new Set(x)) {
+    const rest = x.flatMap((value, i) => (value === left ? [] : [i]));
+    const solution = solve(
+      rest.map((i) => x[i]!),
+      rest.map((i) => y[i]!),
+      floor,
+    );
+    const predicted = evaluate(solution, left);
+    for (const [i, value] of x.entries()) if (value === left) squares += (y[i]! - predicted) ** 2;
+  }
+  return Math.sqrt(squares / x.length);
 }
 
 interface Solution {

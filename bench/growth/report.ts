@@ -49,7 +49,7 @@ function figure(name: Figure['name'], observations: readonly Observation[]): Fig
     name,
     label,
     observations,
-    fits: { plain, floored, preferred: floored.aicc < plain.aicc ? floored : plain },
+    fits: { plain, floored, preferred: floored.leftOut < plain.leftOut ? floored : plain },
   };
 }
 
@@ -89,7 +89,7 @@ export function tables(
   );
   const parts = [
     `| width | learning rate: bits a byte | taken |\n|---|---|---|\n${probes.join('\n')}`,
-    `| along | L∞ + a · x^−b: L∞ | a | b | ± of a run | a · x^−b: b | ± of a run | AICc, with and without L∞ |\n|---|---|---|---|---|---|---|---|\n${figures.map(fitRow).join('\n')}`,
+    `| along | L∞ + a · x^−b: L∞ | a | b | ± of a run | a · x^−b: b | ± of a run | error on a place left out, with and without L∞ |\n|---|---|---|---|---|---|---|---|\n${figures.map(fitRow).join('\n')}`,
   ];
   for (const { name, observations } of figures) {
     const rows = grouped(observations).map(({ x, ys }) => {
@@ -113,7 +113,7 @@ function fitRow({ name, fits }: Figure): string {
   const { plain, floored, preferred } = fits;
   const interval = ({ value, low, high }: PowerLaw['b'], digits: number) =>
     `${value.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`;
-  const [with_, without] = [floored.aicc.toFixed(0), plain.aicc.toFixed(0)];
+  const [with_, without] = [floored.leftOut.toFixed(3), plain.leftOut.toFixed(3)];
   return `| ${name} | ${interval(floored.floor, 2)} | ${floored.a.toPrecision(3)} | ${interval(floored.b, 2)} | ${floored.residual.toFixed(3)} | ${interval(plain.b, 3)} | ${plain.residual.toFixed(3)} | ${preferred === floored ? `**${with_}**, ${without}` : `${with_}, **${without}**`} |`;
 }
 

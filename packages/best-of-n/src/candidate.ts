@@ -141,6 +141,7 @@ async function passGates(
         gate: gate.name,
         findings: [...result.findings],
         notLookedFor: [...result.notLookedFor],
+        ...(result.signals === undefined ? {} : { signals: { ...result.signals } }),
       });
     }
     if (result.reject !== null) return `${gate.name}: ${result.reject}`;

@@ -1,6 +1,6 @@
 import type { Event } from '@lathe/protocol';
 import type { RunBudget } from './budget.ts';
-import { rank } from './ranking.ts';
+import { criteriaFor, rank } from './ranking.ts';
 import type { Session } from './session.ts';
 
 type Finished = Extract<Event, { type: 'run-finished' }>;
@@ -11,7 +11,7 @@ export async function closeRun(
   end: { budget: RunBudget; outOfTime: boolean; problem: unknown },
 ): Promise<void> {
   const { state } = session;
-  const ranked = rank(state.candidates.values(), session.parts.criteria);
+  const ranked = rank(state.candidates.values(), session.parts.criteria ?? criteriaFor(state.started.options));
   const { outcome, reason } = outcomeOf(session, end, ranked.best !== null);
   await session.append({ type: 'ranked', atMs: session.now(), ranking: [...ranked.ranking], best: ranked.best });
   const atMs = session.now();

@@ -46,6 +46,7 @@ function toCandidate(state: RunState, candidate: CandidateState): Candidate {
     behaviour: recorded === null ? null : recorded.fingerprint,
     findings: original.gated.flatMap(({ findings }) => findings),
     notLookedFor: original.gated.flatMap(({ notLookedFor }) => notLookedFor),
+    ...signalsOf(original),
     diff: recorded?.diff ?? { files: 0, added: 0, deleted: 0 },
     reverted: recorded?.reverted ?? [],
     tokens: made.tokens,
@@ -55,6 +56,11 @@ function toCandidate(state: RunState, candidate: CandidateState): Candidate {
     meanLogProbability: made.meanLogProbability,
     ref: recorded?.ref ?? null,
   };
+}
+
+function signalsOf({ gated }: CandidateState): Pick<Candidate, 'signals'> {
+  const measured = gated.flatMap(({ signals }) => (signals === undefined ? [] : [signals]));
+  return measured.length === 0 ? {} : { signals: Object.assign({}, ...measured) };
 }
 
 /** Tries are the candidates a maker answered; one that could not be made says nothing about the task. */

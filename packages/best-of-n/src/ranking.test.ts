@@ -1,6 +1,6 @@
-import type { CheckResult, Finding } from '@lathe/protocol';
+import { type CheckResult, type Finding, HOUSE_SIGNAL } from '@lathe/protocol';
 import { expect, test } from 'vitest';
-import { type Criterion, DEFAULT_CRITERIA, rank } from './ranking.ts';
+import { type Criterion, criteriaFor, DEFAULT_CRITERIA, rank } from './ranking.ts';
 import type { CandidateState } from './replay.ts';
 
 function candidate(
@@ -11,6 +11,7 @@ function candidate(
     sameAs = null,
     status,
     findings = null,
+    excess,
   }: {
     checks?: CheckResult['status'][];
     lines?: number;
@@ -18,6 +19,8 @@ function candidate(
     status?: 'passed' | 'failed' | 'invalid' | 'timed-out' | 'error';
     /** Null: no gate looked at it. */
     findings?: Pick<Finding, 'kind' | 'severity'>[] | null;
+    /** What a house model measured; left out: it did not. */
+    excess?: number;
   } = {},
 ): CandidateState {
   const base = { atMs: 0, index };
@@ -46,26 +49,39 @@ function candidate(
       reverted: [],
       fingerprint: String(sameAs ?? index),
     },
-    gated:
-      findings === null
+    gated: [
+      ...(excess === undefined
         ? []
         : [
             {
               ...base,
-              type: 'candidate-gated',
+              type: 'candidate-gated' as const,
+              gate: 'house',
+              findings: [],
+              notLookedFor: [],
+              signals: { [HOUSE_SIGNAL]: excess },
+            },
+          ]),
+      ...(findings === null
+        ? []
+        : [
+            {
+              ...base,
+              type: 'candidate-gated' as const,
               gate: 'g',
               notLookedFor: [],
               findings: findings.map((finding) => ({
                 ...finding,
                 rule: 'r',
                 cwe: null,
-                confidence: 'high',
+                confidence: 'high' as const,
                 path: 'src/a.js',
                 line: 3,
                 message: 'unsafe',
               })),
             },
-          ],
+          ]),
+    ],
     checks: checks.map((one, i) => ({
       command: `check ${i + 1}`,
       status: one,
@@ -183,4 +199,25 @@ test('dirt decides between candidates that are equal so far, and never outweighs
 test('nothing is said of weaknesses where no gate looked', () => {
   const { ranking } = rank([candidate(0)]);
   expect(ranking[0]!.reasons.join()).not.toMatch(/weakness/);
+});
+
+test('what a house model measured is always said, and moves a candidate only where it may', () => {
+  const candidates = [
+    candidate(0, { excess: 0.5, lines: 2 }),
+    candidate(1, { excess: -0.25, lines: 9 }),
+    candidate(2, { lines: 5 }),
+  ];
+  const ranked = (house: { ranks: boolean; why: string }) =>
+    rank(candidates, criteriaFor({ house: { model: 'm', ...house } }));
+  const without = ranked({ ranks: false, why: 'the ledger has no evidence yet' });
+  expect(without.ranking.map(({ id }) => id)).toEqual(['c1', 'c3', 'c2']);
+  expect(without.ranking[0]!.reasons).toContain(
+    '0.50 bits a token above the code around it, to the house model (not used for ranking: the ledger has no evidence yet)',
+  );
+  expect(without.ranking[2]!.reasons.join()).toContain('0.25 bits a token below the code around it');
+  expect(without.ranking[1]!.reasons.join()).not.toContain('house');
+  const withEvidence = ranked({ ranks: true, why: 'it predicts' });
+  // One that was not measured counts as one that reads like its surroundings.
+  expect(withEvidence.ranking.map(({ id }) => id)).toEqual(['c2', 'c3', 'c1']);
+  expect(rank(candidates, criteriaFor({})).ranking[0]!.id).toBe('c1');
 });

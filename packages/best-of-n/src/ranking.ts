@@ -1,4 +1,4 @@
-import type { Finding, RankingEntry, Severity } from '@lathe/protocol';
+import { type Finding, HOUSE_SIGNAL, type RankingEntry, type RunOptions, type Severity } from '@lathe/protocol';
 import type { CandidateState } from './replay.ts';
 
 /** What is compared: a usable candidate and the ones with the same code. */
@@ -63,6 +63,37 @@ const smallerChange: Criterion = {
       : `${changed}, the smallest is ${smallest}`;
   },
 };
+
+/**
+ * How far a change reads unlike the code around it, to a model of the repository's own code. Always said where it was
+ * measured; it decides only where the ledger has shown that it predicts churn.
+ */
+function houseFit({ ranks, why }: { ranks: boolean; why: string }): Criterion {
+  return {
+    name: 'house',
+    // One that was not measured counts as one that reads like its surroundings.
+    compare: (a, b) => (ranks ? (houseExcess(a) ?? 0) - (houseExcess(b) ?? 0) : 0),
+    reason: (contender) => {
+      const excess = houseExcess(contender);
+      if (excess === null) return null;
+      const which = excess < 0 ? 'below' : 'above';
+      const note = ranks ? why : `not used for ranking: ${why}`;
+      return `${Math.abs(excess).toFixed(2)} bits a token ${which} the code around it, to the house model (${note})`;
+    },
+  };
+}
+
+function houseExcess({ candidate }: Contender): number | null {
+  return (
+    candidate.gated.find(({ signals }) => signals !== undefined && HOUSE_SIGNAL in signals)?.signals?.[HOUSE_SIGNAL] ??
+    null
+  );
+}
+
+/** The default criteria, with fit to the house before the size where a run has a model of the house. */
+export function criteriaFor({ house }: Pick<RunOptions, 'house'>): readonly Criterion[] {
+  return house === undefined ? DEFAULT_CRITERIA : [...DEFAULT_CRITERIA.slice(0, -1), houseFit(house), smallerChange];
+}
 
 /** Checks passed, then no new weaknesses, then how many candidates agree, then no new dirt, then the smaller change. */
 export const DEFAULT_CRITERIA: readonly Criterion[] = [checksPassed, weaknesses, agreement, cleanliness, smallerChange];

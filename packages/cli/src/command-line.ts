@@ -89,6 +89,10 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
     )
     .option('--no-speculation', 'a local model with at most four candidates does not guess ahead')
     .addOption(deviceOption('where local models compute'))
+    .option(
+      '--house <model>',
+      "read candidates with a model of this repository's own code (default: git's setting lathe.house)",
+    )
     .addOption(
       new Option('--seed <s>', 'the same seed makes the same candidates (default: a new one)').argParser(
         wholeNumber(0, 2 ** 31 - 1),

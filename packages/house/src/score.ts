@@ -5,6 +5,9 @@ export interface LineScore {
   readonly line: number;
   /** Information of the line's tokens under the model: Σ −log₂ p. */
   readonly bits: number;
+  readonly tokens: number;
+  /** Bits above what a line of so many tokens costs in this file: see `expectedBits`. */
+  readonly excess: number;
 }
 
 export interface FileScore {
@@ -33,6 +36,7 @@ export async function scoreFile(
   const tokens = model.tokenizer.encode(text);
   const bits = await tokenBits(model, tokens, options.signal);
   const lineBits: number[] = [0];
+  const lineTokens: number[] = [0];
   let line = 0;
   let total = 0;
   for (const [i, token] of tokens.entries()) {
@@ -46,19 +50,25 @@ export async function scoreFile(
       if (byte === 10) {
         line++;
         lineBits[line] = 0;
+        lineTokens[line] = 0;
         if (!lettered) owner = line;
       } else if (byte !== 32 && byte !== 9 && byte !== 13) lettered = true;
     }
     if (!lettered) owner = Math.min(owner, line);
-    lineBits[owner] = (lineBits[owner] ?? 0) + cost;
+    lineBits[owner]! += cost;
+    lineTokens[owner]! += 1;
   }
   if (text.endsWith('\n') && lineBits.length > 1) {
     // Nothing stands behind the last line end: what it cost belongs to the line it ends.
-    const behind = lineBits.pop()!;
-    lineBits[lineBits.length - 1] = lineBits[lineBits.length - 1]! + behind;
+    for (const perLine of [lineBits, lineTokens]) {
+      const behind = perLine.pop()!;
+      perLine[perLine.length - 1]! += behind;
+    }
   }
   const scored = Math.max(1, tokens.length - 1);
-  const lines = lineBits.map((value, i) => ({ line: i + 1, bits: value }));
+  const plain = lineBits.map((value, i) => ({ line: i + 1, bits: value, tokens: lineTokens[i]! }));
+  const expected = expectedBits(plain);
+  const lines = plain.map((each) => ({ ...each, excess: each.bits - expected(each.tokens) }));
   return {
     path,
     tokens: tokens.length,
@@ -67,6 +77,25 @@ export async function scoreFile(
     lines,
   };
 }
+
+/**
+ * What a line of n tokens costs among the given lines: α + β n by least squares over those with tokens, β n alone where they
+ * are too few or all of one length. Longer lines cost more bits without being stranger; what is left says how strange.
+ */
+export function expectedBits(lines: readonly Pick<LineScore, 'bits' | 'tokens'>[]): (tokens: number) => number {
+  const told = lines.filter(({ tokens }) => tokens > 0);
+  const sum = (of: (line: (typeof told)[number]) => number) => told.reduce((total, line) => total + of(line), 0);
+  const [tokens, bits] = [sum((line) => line.tokens), sum((line) => line.bits)];
+  const meanTokens = tokens / told.length;
+  const meanBits = bits / told.length;
+  const spread = sum((line) => (line.tokens - meanTokens) ** 2);
+  if (told.length < FEWEST_LINES || spread === 0) return (n) => (tokens === 0 ? 0 : (n * bits) / tokens);
+  const slope = sum((line) => (line.tokens - meanTokens) * (line.bits - meanBits)) / spread;
+  return (n) => (n === 0 ? 0 : meanBits + slope * (n - meanTokens));
+}
+
+/** Fewer lines than this tell a mean and no slope. */
+const FEWEST_LINES = 8;
 
 /** −log₂ p of each token given those before it; 0 for the first. */
 async function tokenBits(model: Model, tokens: readonly number[], signal?: AbortSignal): Promise<Float64Array> {

@@ -34,6 +34,8 @@ export const Candidate = z.object({
   behaviour: z.string().nullable(),
   findings: z.array(Finding),
   notLookedFor: z.array(NotLookedFor),
+  /** What gates measured, by name; absent: nothing. */
+  signals: z.record(z.string(), z.number()).optional(),
   diff: DiffSize,
   /** Paths whose changes were taken back because the task does not allow them. */
   reverted: z.array(z.string()),

@@ -17,6 +17,17 @@ export const RunOptions = z.object({
   speculate: z.boolean().optional(),
   /** Where local models compute; absent: `cpu`. */
   device: z.enum(['cpu', 'webgpu']).optional(),
+  /** A model of the repository's own code that reads every candidate; absent: none. */
+  house: z
+    .object({
+      /** Folder or file of the model. */
+      model: z.string(),
+      /** Whether what it says moves a candidate in the ranking. */
+      ranks: z.boolean(),
+      /** On what ground, in words. */
+      why: z.string(),
+    })
+    .optional(),
   seed: z.int(),
   maxCostUsd: z.number().min(0).nullable(),
   maxSeconds: z.number().positive().nullable(),
@@ -94,6 +105,8 @@ export const Event = z.discriminatedUnion('type', [
     gate: z.string(),
     findings: z.array(Finding),
     notLookedFor: z.array(NotLookedFor),
+    /** What the gate measured, by name; absent: nothing. */
+    signals: z.record(z.string(), z.number()).optional(),
   }),
   z.object({ type: z.literal('check-finished'), ...at, ...one, check: CheckResult }),
   z.object({

@@ -2,7 +2,7 @@ export { Candidate, CandidateStatus, DiffSize, TokenCount } from './candidate.ts
 export { BaseCheck, CheckResult, CheckStatus } from './check.ts';
 export { Event, RankingEntry, RunOptions } from './event.ts';
 export { Finding, NotLookedFor, Severity } from './finding.ts';
-export type { Gate, GateRequest, GateResult } from './gate.ts';
+export { type Gate, type GateRequest, type GateResult, HOUSE_SIGNAL } from './gate.ts';
 export type { Budget, MakeRequest, Maker, MakerNews, Proposal, Reservation } from './maker.ts';
 export { isProblem, LatheError, type Problem } from './problem.ts';
 export { Rate, RunDocument, RunStatistics } from './run.ts';

@@ -30,7 +30,11 @@ export function ledger({ json, gates }: LedgerCommandOptions, terminal: Terminal
   });
 }
 
-async function readReport({ repository, store }: OpenRuns, gates: number, terminal: Terminal): Promise<LedgerReport> {
+export async function readReport(
+  { repository, store }: OpenRuns,
+  gates: number,
+  terminal: Terminal,
+): Promise<LedgerReport> {
   const runs: ReadRun[] = [];
   for (const { runId } of await store.list()) runs.push(await readRun(runId, store));
   const documents = runs.map(({ document }) => document);

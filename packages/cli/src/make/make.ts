@@ -16,6 +16,7 @@ import { taskTitle } from '../task-title.ts';
 import type { Terminal } from '../terminal.ts';
 import { conduct } from './conduct.ts';
 import { findChecks } from './found-checks.ts';
+import { chooseHouse } from './house.ts';
 import { chooseModels } from './models.ts';
 import { reportRun } from './report.ts';
 import { type Session, withSession } from './session.ts';
@@ -49,7 +50,7 @@ async function makeRun(
     const task: Task = { ...settings.task, checks: [...(await chooseChecks(settings, base, session))] };
     // Says at once what is wrong with the function or the files named, before a model is fetched.
     await prepareTask(task, base, { contextTokens: Number.MAX_SAFE_INTEGER, countTokens: () => 0 });
-    const options = await runOptions(settings, session);
+    const options = await runOptions(settings, given, session);
     const start = { runId, task, options, ...snapshot, repository: repository.location.root };
     const state = await conduct({ ...given, ...start, repository }, session, (parts) => {
       started = true;
@@ -97,10 +98,11 @@ async function chooseChecks(settings: MakeSettings, base: Tree, session: Session
   return found.map(({ command }) => command);
 }
 
-async function runOptions(settings: MakeSettings, session: Session): Promise<RunOptions> {
+async function runOptions(settings: MakeSettings, open: OpenRuns, session: Session): Promise<RunOptions> {
   const models = [...(settings.models ?? (await chooseModels(session)))];
   if (settings.distinct !== null && settings.distinct > 0) requireDrawing(models, settings, session);
   if (settings.device !== 'cpu') await requireDeviceFor(models, settings.device);
+  const house = await chooseHouse(settings.house, open, session);
   return {
     n: settings.n,
     models,
@@ -108,6 +110,7 @@ async function runOptions(settings: MakeSettings, session: Session): Promise<Run
     ...(settings.distinct === null ? {} : { distinct: settings.distinct }),
     ...(settings.speculation ? {} : { speculate: false }),
     ...(settings.device === 'cpu' ? {} : { device: settings.device }),
+    ...(house === null ? {} : { house }),
     seed: settings.seed ?? randomInt(2 ** 31),
     maxCostUsd: settings.maxCostUsd,
     maxSeconds: settings.maxSeconds,

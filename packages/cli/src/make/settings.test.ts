@@ -47,7 +47,7 @@ describe('the task', () => {
     const error = await readSettings(undefined, { check: ['npm test'] }, here).catch((caught: unknown) => caught);
     expect(error).toMatchObject({
       code: 'LATHE_USAGE_NO_TASK',
-      remedy: expect.stringMatching(/--at.*\n.*\n.*--task/s),
+      remedy: expect.stringMatching(/--at.*\n.*\n.*--task/),
     });
   });
 

@@ -18,6 +18,7 @@ export interface MakeFlags {
   /** False where `--no-speculation` was said. */
   readonly speculation?: boolean;
   readonly device?: Device;
+  readonly house?: string;
   readonly seed?: number;
   readonly maxCost?: number;
   readonly maxSeconds?: number;
@@ -37,6 +38,8 @@ export interface MakeSettings {
   readonly distinct: number | null;
   readonly speculation: boolean;
   readonly device: Device;
+  /** Model of the repository's own code, as it was named. */
+  readonly house: string | null;
   readonly seed: number | null;
   readonly maxCostUsd: number | null;
   readonly maxSeconds: number | null;
@@ -93,6 +96,7 @@ export async function readSettings(
     distinct: (flags.distinct === true ? 1 : flags.distinct) ?? inFile.distinct ?? null,
     speculation: flags.speculation !== false && inFile.speculation !== false,
     device: flags.device ?? inFile.device ?? 'cpu',
+    house: flags.house ?? inFile.house ?? null,
     seed: flags.seed ?? inFile.seed ?? null,
     maxCostUsd: flags.maxCost ?? inFile['max-cost'] ?? null,
     maxSeconds: flags.maxSeconds ?? inFile['max-seconds'] ?? null,

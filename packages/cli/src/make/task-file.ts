@@ -20,6 +20,7 @@ const FrontMatter = z.strictObject({
   temperature: z.number().min(0).max(5).optional(),
   distinct: z.union([z.number().min(0).max(1), z.boolean().transform(Number)]).optional(),
   device: z.enum(['cpu', 'webgpu']).optional(),
+  house: z.string().min(1).optional(),
   speculation: z.boolean().optional(),
   seed: z
     .int()

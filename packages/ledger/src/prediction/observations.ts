@@ -43,6 +43,7 @@ function signalsOf(candidate: Candidate, run: RunDocument): Record<string, numbe
     'share that passed': run.statistics.passed / run.statistics.n,
     'mean log-probability': meanLogProbability,
     'place in the ranking': place < 0 ? null : place + 1,
+    ...candidate.signals,
   };
 }
 

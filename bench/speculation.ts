@@ -2,7 +2,8 @@
  * Prompt look-up drafts on and off, in turn, one candidate (or --n) at a time: edits of a file, where most of the answer
  * stands in the prompt, and new code, where little does. Speed is chosen tokens per second of decoding.
  *
- *   npm run bench -- speculation [--model FILE] [--rounds R] [--n 1] [--threads T] [--precision P] [--temperature T] [--json]
+ *   npm run bench -- speculation [--model FILE] [--rounds R] [--n 1] [--threads T] [--precision P] [--temperature T]
+ *     [--tokens 192] [--json]
  */
 import { existsSync } from 'node:fs';
 import { availableParallelism, cpus, homedir, loadavg } from 'node:os';
@@ -13,7 +14,6 @@ import { median } from './median.ts';
 
 const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
 const DEFAULT_MODEL = join(cache, 'lathe/models/smollm2-135m/SmolLM2-135M-Instruct.Q4_1.gguf');
-const NEW_TOKENS = 256;
 
 const QUEUE = `/** Runs tasks one after the other. */
 export class Queue {
@@ -96,6 +96,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: String(availableParallelism()) },
     precision: { type: 'string' },
     temperature: { type: 'string', default: '0.2' },
+    tokens: { type: 'string', default: '192' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -112,7 +113,6 @@ interface Run {
 const n = Number(values.n);
 const model = await openModel(values.model, {
   threads: Number(values.threads),
-  spinning: true,
   ...(values.precision === undefined ? {} : { precision: values.precision as Precision }),
 });
 const file = await openGguf(values.model);
@@ -128,7 +128,7 @@ for (const { kind, text } of TASKS) {
       seed,
       speculate,
       temperature: Number(values.temperature),
-      maxTokens: NEW_TOKENS,
+      maxTokens: Number(values.tokens),
     });
     return { tokensPerSecond: generation.timings.tokensPerSecond, generation };
   };
@@ -163,7 +163,7 @@ for (const { kind, text } of TASKS) {
   const rate =
     drafted === 0 ? 'nothing drafted' : `${Math.round((100 * accepted) / drafted)} % of ${drafted} drafted tokens true`;
   console.log(
-    `${kind.padEnd(5)} ${prompt.length} tokens, ${tokens} made in ${steps} steps, ${rate}: ${median(ratio).toFixed(2)} × as fast (${Math.min(...ratio).toFixed(2)}–${Math.max(...ratio).toFixed(2)})`,
+    `${kind.padEnd(5)} ${prompt.length} tokens, ${(tokens / steps).toFixed(2)} tokens a step, ${rate}: ${median(ratio).toFixed(2)} × as fast (${Math.min(...ratio).toFixed(2)}–${Math.max(...ratio).toFixed(2)})`,
   );
 }
 await file.close();

@@ -99,7 +99,7 @@ export async function generateDistinct<S extends BatchRows>(
     }
     steps += search.steps;
     rowSteps += search.rowSteps;
-    if (isCancelled()) return { rows: search.cancelled(requests), steps, rowSteps };
+    if (final.length < most && isCancelled()) return { rows: search.cancelled(requests, final), steps, rowSteps };
     const isShort = final.length < most && search.logHorizon < Number.POSITIVE_INFINITY;
     if (!isShort || searches === MAX_SEARCHES) {
       const weights = distinct === 1 ? logWeights(search.sequences, search.logThreshold(final, most)) : null;
@@ -325,10 +325,12 @@ class Search<S extends BatchRows> {
     );
   }
 
-  /** Rows as they are, the earliest first, those under way cut short. */
-  cancelled(requests: readonly RowRequest[]): GeneratedRow[] {
+  /** What is final, and behind it rows as they are, the earliest first, those under way cut short. */
+  cancelled(requests: readonly RowRequest[], final: readonly Arrival<Node>[]): GeneratedRow[] {
     for (const { row } of this.#active) if (row.finish === null) end(row, 'cancelled');
-    const nodes = [...this.leaves, ...this.#active].sort((a, b) => a.logTime - b.logTime);
+    const first = final.map(({ leaf }) => leaf);
+    const others = [...this.leaves, ...this.#active].filter((node) => !first.includes(node));
+    const nodes = [...first, ...others.sort((a, b) => a.logTime - b.logTime)];
     return requests.map((request) => {
       const node = nodes[request.index];
       if (node === undefined) {

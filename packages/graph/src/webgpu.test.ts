@@ -23,7 +23,7 @@ describe('the WebGPU provider', () => {
         .split('\n')
         .map((line) => JSON.parse(line) as { name: string; worst: number | null });
       expect(cases.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(CASES)));
-      expect(cases.length).toBe(Object.keys(CASES).length + 6);
+      expect(cases.length).toBe(Object.keys(CASES).length + 7);
       // JSON has no infinity: null is one.
       expect(cases.filter(({ worst }) => worst === null || worst > 2e-5)).toEqual([]);
     },

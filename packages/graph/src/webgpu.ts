@@ -4,7 +4,7 @@
  * found by running each op with the fall-back forbidden and comparing its results with the processor's.
  */
 import { type Constant, type Graph, GraphBuilder } from './builder.ts';
-import { type Shape, shapeText } from './dimension.ts';
+import { addDims, type Shape, shapeText } from './dimension.ts';
 import { GraphError } from './graph-error.ts';
 import type { Op, OpKind, OpOf } from './op.ts';
 import type { Tensor } from './tensor.ts';
@@ -28,7 +28,7 @@ interface Context {
   reshapeInteger(tensor: Tensor, shape: Shape): Tensor;
 }
 
-type Composed<O extends Op> = (context: Context, op: O, inputs: readonly Tensor[]) => Tensor;
+type Composed<O extends Op> = (context: Context, op: O, inputs: readonly Tensor[]) => Tensor | readonly Tensor[];
 
 const composed = {
   // [x ≥ 0] − [0 ≥ x]
@@ -56,6 +56,7 @@ const composed = {
   reshape: ({ g, reshapeInteger }, { shape }, [x]) =>
     x!.dataType === 'float32' ? g.reshape(x!, shape) : reshapeInteger(x!, shape),
   addRows: ({ g }, op, inputs) => g.apply({ ...op, atomic: true }, inputs)[0]!,
+  split: ({ g }, { sizes, axis }, [x]) => splitInTurns(g, x!, sizes, axis),
   matMulIntegerToFloat: () => {
     throw unsupported('products of 8-bit integers', 'Use the precision exact or f32.');
   },
@@ -93,7 +94,6 @@ const RULES: { readonly [K in OpKind]: Composed<OpOf<K>> | 'has' } = {
   addAt: 'has',
   gather: 'has',
   concat: 'has',
-  split: 'has',
   transpose: 'has',
   cast: 'has',
   topK: 'has',
@@ -138,11 +138,29 @@ export function forWebGpu(graph: Graph): WebGpuGraph {
     const operands = inputs.map(({ name }) => lowered.get(name)!);
     // The table's entry and the op agree by `kind`, which the compiler cannot follow through an index.
     const rule = RULES[op.kind] as Composed<Op> | 'has';
-    const results = rule === 'has' ? g.apply(op, operands) : [rule(context, op, operands)];
+    const results = rule === 'has' ? g.apply(op, operands) : [rule(context, op, operands)].flat();
     for (const [i, { name }] of outputs.entries()) lowered.set(name, results[i]!);
   }
   for (const { name, tensor } of graph.outputs) g.output(name, lowered.get(tensor.name)!);
   return { graph: g.build(), views };
+}
+
+/** Every tensor of a shader takes one of its storage buffers, of which all GPUs have 8 and hardly any many more. */
+const MOST_PARTS = 7;
+
+/** Many parts are cut out of a few larger ones. */
+function splitInTurns(g: GraphBuilder, x: Tensor, sizes: Shape, axis: number): readonly Tensor[] {
+  if (sizes.length <= MOST_PARTS) return g.split(x, sizes, axis);
+  const width = Math.ceil(sizes.length / MOST_PARTS);
+  const groups = Array.from({ length: Math.ceil(sizes.length / width) }, (_, i) =>
+    sizes.slice(i * width, (i + 1) * width),
+  );
+  const larger = g.split(
+    x,
+    groups.map((group) => addDims(...group)),
+    axis,
+  );
+  return larger.flatMap((part, i) => splitInTurns(g, part, groups[i]!, axis));
 }
 
 function swapLast(g: GraphBuilder, x: Tensor): Tensor {

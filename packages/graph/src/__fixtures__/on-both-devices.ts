@@ -73,6 +73,19 @@ for (const [bits, blockSize] of [
   await compare('topK', g.build(), { x: float32([4, 9], 3) });
 }
 
+{
+  const g = new GraphBuilder();
+  const whole = g.concat(
+    Array.from({ length: 60 }, (_, i) => g.mul(g.input(`x${i}`, 'float32', [2, 3]), g.scalar(`s${i}`, i))),
+    1,
+  );
+  g.output('whole', whole);
+  const parts = g.split(whole, Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? 2 : 4)), 1);
+  for (const i of [0, 7, 8, 31, 58, 59]) g.output(`part ${i}`, parts[i]!);
+  const feeds = Array.from({ length: 60 }, (_, i): [string, Value] => [`x${i}`, float32([2, 3], i)]);
+  await compare('sixty parts', g.build(), Object.fromEntries(feeds));
+}
+
 // The processor's own product ends the process where the batch stands second and nothing is summed.
 for (const [size, transBatchB] of [
   [0, false],

@@ -88,6 +88,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       ).argParser(decimal(0, 1)),
     )
     .option('--no-speculation', 'a local model with at most four candidates does not guess ahead')
+    .option('--no-grammar', 'a local model may answer an instruction in any form, also one that is no edit')
     .addOption(deviceOption('where local models compute'))
     .option(
       '--house <model>',
@@ -296,6 +297,13 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
       new Option('--seed <s>', 'the same seed gives the same model').argParser(wholeNumber(0, 2 ** 31 - 1)).default(1),
     )
     .addOption(new Option('--threads <count>', 'threads (default: the number of cores)').argParser(wholeNumber(1, 256)))
+    .addOption(
+      new Option('--accumulate <count>', 'batches whose gradients are added up to one step (default: 1)').argParser(
+        wholeNumber(1, 4096),
+      ),
+    )
+    .option('--recompute', 'compute each block twice instead of keeping what it computed: less memory, more time')
+    .option('--spin', 'let idle threads wait actively: faster where nothing else runs, ruinous where something does')
     .addOption(deviceOption('where it is trained'))
     .option('--language <name...>', 'only these languages, e.g. TypeScript (default: all code)')
     .option('--json', 'print JSON')

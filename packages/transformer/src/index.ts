@@ -37,6 +37,7 @@ export { type Corpus, type FinishedRun, type RunOptions, runTraining } from './t
 export { TrainError } from './train/train-error.ts';
 export { type Step, Trainer, type TrainingOptions } from './train/trainer.ts';
 export { type Preset, parameterCount, swiGluWidth, type TrainingConfig } from './train/training-config.ts';
+export { type TrainingJob, trainInProcess } from './train/training-process.ts';
 export {
   type BlockMatrix,
   type BlockType,

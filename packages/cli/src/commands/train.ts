@@ -13,9 +13,9 @@ import {
   type LoraRunOptions,
   type Preset,
   type RunEvent,
-  runLora,
-  runTraining,
   swiGluWidth,
+  type TrainingJob,
+  trainInProcess,
   type WritableType,
 } from '@lathe/transformer';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
@@ -41,18 +41,22 @@ export interface TrainFlags {
   readonly block?: number;
   readonly vocab?: number;
   readonly batch?: number;
+  readonly accumulate?: number;
   readonly iterations?: number;
   readonly rate?: number;
   readonly dropout: number;
   readonly patience: number;
   readonly seed: number;
   readonly threads?: number;
+  readonly spin?: boolean;
+  readonly recompute?: boolean;
   readonly device?: Device;
   readonly language?: readonly string[];
   readonly json?: boolean;
 }
 
 const VALIDATIONS = 20;
+const SAMPLE_TOKENS = 48;
 
 /** What is taken where the command line does not say. */
 const SCRATCH_RUN = { block: 128, batch: 16, iterations: 2000, rate: 1e-3 };
@@ -91,10 +95,10 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
       (text) => display.note(text),
     );
     const corpus = { train: training.map(({ text }) => text), validation: validation.map(({ text }) => text) };
-    const loop = { directory, signal: interrupt.signal, onEvent: (event: RunEvent) => watch.on(event) };
-    const run = await (flags.lora
-      ? runLora(corpus, { ...(await loraOptions(flags, terminal)), ...loop })
-      : runTraining(corpus, { ...scratchOptions(flags), ...loop }));
+    const job: TrainingJob = flags.lora
+      ? { kind: 'lora', corpus, options: { ...(await loraOptions(flags, terminal)), directory } }
+      : { kind: 'scratch', corpus, options: { ...scratchOptions(flags), directory } };
+    const run = await trainInProcess(job, { signal: interrupt.signal, onEvent: (event) => watch.on(event) });
     await writeFile(join(directory, 'data-card.json'), `${JSON.stringify(card, null, 2)}\n`);
     await writeFile(join(directory, 'loss.html'), lossPage({ title: `Training of ${plainLine(flags.out)}`, ...run }));
     display.close();
@@ -135,7 +139,7 @@ function runShape(flags: TrainFlags, defaults: typeof SCRATCH_RUN, weightDecay: 
   return {
     blockSize: flags.block ?? defaults.block,
     batchSize: flags.batch ?? defaults.batch,
-    accumulation: 1,
+    accumulation: flags.accumulate ?? 1,
     optimiser: { kind: 'adamw', beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay },
     schedule: {
       kind: 'cosine',
@@ -148,6 +152,9 @@ function runShape(flags: TrainFlags, defaults: typeof SCRATCH_RUN, weightDecay: 
     seed: flags.seed,
     threads: flags.threads ?? availableParallelism(),
     device: flags.device,
+    spinning: flags.spin ?? false,
+    recompute: flags.recompute ?? false,
+    sampleTokens: SAMPLE_TOKENS,
     iterations,
     validateEvery: Math.max(1, Math.round(iterations / VALIDATIONS)),
     validationBatches: 20,
@@ -194,6 +201,14 @@ function cardInWords(card: DataCard): string[] {
   ];
 }
 
+function memoryInWords({ neededBytes, freeBytes }: { neededBytes: number; freeBytes: number }): string {
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+  const needs = `needs about ${gigabytes(neededBytes)} of memory`;
+  return neededBytes <= freeBytes
+    ? needs
+    : `${needs}, and ${gigabytes(freeBytes)} is free: a smaller --batch with --accumulate, or --recompute, needs less`;
+}
+
 class ProgressWatch {
   readonly #iterations: number;
   readonly #doing: (text: string) => void;
@@ -215,6 +230,9 @@ class ProgressWatch {
       this.#note(
         `${formatCount(event.parameters)} parameters, ${formatCount(event.vocabSize)} tokens in the vocabulary, ${formatCount(event.trainTokens)} to train on${where}`,
       );
+      this.#note(memoryInWords(event.memory));
+    } else if (event.type === 'sampled') {
+      this.#note(`  it writes: ${plainLine(event.text)}`);
     } else if (event.type === 'step') {
       const done = event.step - this.#startedAt;
       const leftMs = ((performance.now() - this.#startedMs) / done) * (this.#iterations - event.step);

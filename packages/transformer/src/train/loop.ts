@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { type MemoryNeed, memoryNeed } from './memory.ts';
 import type { TrainedConfig } from './trained-config.ts';
 import { type StepOptions, type Trainable, Trainer } from './trainer.ts';
 
@@ -10,6 +11,8 @@ export interface LoopOptions extends Omit<StepOptions, 'train' | 'validation'> {
   /** Steps between two validations, each of which also saves. */
   readonly validateEvery: number;
   readonly validationBatches: number;
+  /** Tokens sampled after every validation; 0: none. */
+  readonly sampleTokens?: number;
   /** Ends the run where so many validations in a row brought nothing better; 0: never. */
   readonly patience: number;
   /** Folder for the checkpoints and what is made of them; an earlier run in it is continued. */
@@ -26,6 +29,7 @@ export type RunEvent =
       readonly validationTokens: number;
       readonly vocabSize: number;
       readonly resumedAt: number;
+      readonly memory: MemoryNeed;
     }
   | {
       readonly type: 'step';
@@ -35,6 +39,7 @@ export type RunEvent =
       readonly gradientNorm: number;
       readonly tokensPerSecond: number;
     }
+  | { readonly type: 'sampled'; readonly step: number; readonly text: string }
   | { readonly type: 'validated'; readonly step: number; readonly loss: number; readonly best: boolean }
   | { readonly type: 'saved'; readonly path: string };
 
@@ -52,18 +57,23 @@ export const BEST = 'best.safetensors';
 /** Training losses kept in the record: the mean over this many steps each. */
 const RECORDED_STEPS = 10;
 
+export interface TokenisedCorpus {
+  readonly train: Uint32Array;
+  readonly validation: Uint32Array;
+  /** Stands behind every document; samples begin and end with it. Null: none does, and there are no samples. */
+  readonly endToken: number | null;
+  decode(tokens: readonly number[]): string;
+}
+
 /**
  * Trains, or goes on where an earlier run in the same folder stopped. Writes `last.safetensors` at every validation and at
  * the end, `best.safetensors` whenever validation was best.
  */
-export async function trainIn(
-  subject: Trainable,
-  data: { readonly train: Uint32Array; readonly validation: Uint32Array },
-  options: LoopOptions,
-): Promise<LoopEnd> {
+export async function trainIn(subject: Trainable, data: TokenisedCorpus, options: LoopOptions): Promise<LoopEnd> {
   const { directory, signal, onEvent } = options;
   await mkdir(directory, { recursive: true });
   const earlier = await checkpointIn(directory, subject.config);
+  const memory = memoryNeed(subject, { ...options, ...data });
   const trainer = await Trainer.on(subject, { ...options, ...data }, earlier);
   onEvent?.({
     type: 'started',
@@ -72,6 +82,7 @@ export async function trainIn(
     validationTokens: data.validation.length,
     vocabSize: subject.config.vocabSize,
     resumedAt: trainer.steps,
+    memory,
   });
 
   const training: [number, number][] = (earlier?.progress.training ?? []).map(([step, loss]) => [step, loss]);
@@ -111,6 +122,10 @@ export async function trainIn(
       const isBest = best === null || now < best;
       if (isBest) best = now;
       onEvent?.({ type: 'validated', step, loss: now, best: isBest });
+      if (data.endToken !== null && options.sampleTokens) {
+        const tokens = await trainer.sample([data.endToken], options.sampleTokens, [data.endToken]);
+        onEvent?.({ type: 'sampled', step, text: data.decode(tokens) });
+      }
       if (isBest) await save(BEST);
       await save(LAST);
       if (options.patience > 0 && sinceBest(validated) >= options.patience) {

@@ -38,7 +38,12 @@ export async function runTraining(corpus: Corpus, options: RunOptions): Promise<
   const vocabulary = await vocabularyOf(corpus, options);
   const tokenizer = new HuggingFaceTokenizer(tokenizerJson(vocabulary), {});
   const config: TrainingConfig = { ...options.config, vocabSize: vocabulary.tokens.length };
-  const data = { train: tokenise(tokenizer, corpus.train), validation: tokenise(tokenizer, corpus.validation) };
+  const data = {
+    train: tokenise(tokenizer, corpus.train),
+    validation: tokenise(tokenizer, corpus.validation),
+    endToken: END_TOKEN,
+    decode: (tokens: readonly number[]) => tokenizer.decode([...tokens]),
+  };
   const end = await trainIn(fromScratch(config), data, options);
   return { ...end, model: end.bestValidationLoss === null ? null : await exportBest(directory, vocabulary) };
 }
@@ -79,12 +84,15 @@ async function vocabularyOf(corpus: Corpus, { directory, vocabSize }: RunOptions
   return vocabulary;
 }
 
-/** All documents in one row, each with the end token (id 0) behind it. */
+/** The first token of every vocabulary that is learned here. */
+const END_TOKEN = 0;
+
+/** All documents in one row, each with the end token behind it. */
 function tokenise(tokenizer: HuggingFaceTokenizer, documents: readonly string[]): Uint32Array {
   const ids: number[] = [];
   for (const document of documents) {
     for (const id of tokenizer.encode(document).ids) ids.push(id);
-    ids.push(0);
+    ids.push(END_TOKEN);
   }
   return Uint32Array.from(ids);
 }

@@ -1,6 +1,7 @@
 import { type Device, openSession, type Session, type Value } from '@lathe/graph';
 import type { Checkpoint, Progress } from './checkpoint.ts';
 import { Draws } from './draws.ts';
+import { checkMemory, outOfMemory } from './memory.ts';
 import { adamW, clipScale, normOf, type Optimiser, type Parameter, sgd } from './optimiser.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import { TrainError } from './train-error.ts';
@@ -21,7 +22,15 @@ export interface Trainable {
   readonly specs: readonly ParameterSpec[];
   /** Inputs of the graphs that are not trained, the same at every run. */
   readonly frozen: Readonly<Record<string, Value>>;
-  graph(batchSize: number, gradients: boolean, recompute: boolean): TrainingGraph;
+  graph(shape: GraphShape): TrainingGraph;
+}
+
+export interface GraphShape {
+  readonly batchSize: number;
+  readonly gradients: boolean;
+  readonly recompute?: boolean;
+  /** Tokens of a sequence; the config's where left out. */
+  readonly blockSize?: number;
 }
 
 /** A model of the given sizes with every parameter trained. Throws `TrainError` where the sizes do not fit. */
@@ -31,7 +40,8 @@ export function fromScratch(config: TrainingConfig): Trainable {
     config,
     specs: parameterSpecs(config),
     frozen: {},
-    graph: (batchSize, gradients, recompute) => trainingGraph(config, batchSize, gradients, recompute),
+    graph: ({ batchSize, gradients, recompute, blockSize = config.blockSize }) =>
+      trainingGraph({ ...config, blockSize }, batchSize, gradients, recompute),
   };
 }
 
@@ -80,7 +90,9 @@ export interface TrainingOptions extends StepOptions {
 }
 
 /** Keys that keep the streams of random numbers of one run apart. */
-const STREAM = { start: 1, batch: 2, dropout: 3, validation: 4 } as const;
+const STREAM = { start: 1, batch: 2, dropout: 3, validation: 4, sample: 5 } as const;
+/** Most tokens a sample looks back on. */
+const SAMPLE_WINDOW = 64;
 
 /**
  * A training run, one step at a time. What a step draws (sequences, dropout) is fixed by the seed and its number, so a run
@@ -108,6 +120,7 @@ export class Trainer {
     const { batchSize, threads, device } = options;
     checkData('training', options.train, subject.config);
     checkData('validation', options.validation, subject.config);
+    checkMemory(subject, options);
     const parameters = subject.specs.map(({ name, shape, start, decayed }, i): Parameter => {
       const count = shape.reduce((a, b) => a * b, 1);
       const kept = from?.parameters.get(name);
@@ -116,10 +129,10 @@ export class Trainer {
       const one = drawnFrom(start, draws);
       return { name, shape, decayed, values: Float32Array.from({ length: count }, one) };
     });
-    const { graph, masks } = subject.graph(batchSize, true, options.recompute ?? false);
+    const { graph, masks } = subject.graph({ batchSize, gradients: true, recompute: options.recompute ?? false });
     const runtime = { device, threads, spinning: options.spinning ?? false, flushDenormals: true, sparing: true };
     const session = await openSession(graph, runtime);
-    const validation = await openSession(subject.graph(batchSize, false, false).graph, runtime);
+    const validation = await openSession(subject.graph({ batchSize, gradients: false }).graph, runtime);
     return new Trainer(subject, options, session, validation, masks, parameters, from);
   }
 
@@ -174,7 +187,11 @@ export class Trainer {
       const feeds = this.#batch(this.#options.train, new Draws(seed, STREAM.batch, number, part));
       this.#dropout(feeds, new Draws(seed, STREAM.dropout, number, part));
       const into = part === 0 ? total : this.#gradients[1]!;
-      const results = await this.#session.run(feeds, ['loss', 'squares', ...Object.keys(into)], into);
+      const results = await this.#session
+        .run(feeds, ['loss', 'squares', ...Object.keys(into)], into)
+        .catch((error: unknown) => {
+          throw outOfMemory(error) ?? error;
+        });
       loss += (results.loss!.data as Float32Array)[0]! / accumulation;
       squares = (results.squares!.data as Float32Array).reduce((sum, square) => sum + square, 0);
       if (part > 0) for (const [i, more] of arraysOf(into).entries()) addTo(gradients[i]!, more);
@@ -233,6 +250,39 @@ export class Trainer {
     return (await this.#validation.run(feeds, ['logits'])).logits!.data as Float32Array;
   }
 
+  /**
+   * Up to `count` tokens behind `start`, drawn from the model as it stands at temperature 0.8; a token of `ends` is the
+   * last and left out. The same for the same seed and step, and without effect on what the run goes on with.
+   */
+  async sample(start: readonly number[], count: number, ends: readonly number[]): Promise<number[]> {
+    const window = Math.min(SAMPLE_WINDOW, this.#subject.config.blockSize);
+    const { threads, device, seed } = this.#options;
+    const { graph } = this.#subject.graph({ batchSize: 1, gradients: false, blockSize: window });
+    const session = await openSession(graph, { device, threads, spinning: false, flushDenormals: true, sparing: true });
+    const draws = new Draws(seed, STREAM.sample, this.#step);
+    const tokens = [...start];
+    try {
+      while (tokens.length < start.length + count) {
+        const seen = tokens.slice(-window);
+        // What stands behind the last token is not seen by it.
+        const padded = [...seen, ...Array<number>(window - seen.length).fill(0)];
+        const feeds = {
+          ...this.#weights(),
+          tokens: int64(padded, [window]),
+          targets: int64(Array<number>(window).fill(0), [window, 1]),
+        };
+        const logits = (await session.run(feeds, ['logits'])).logits!.data as Float32Array;
+        const V = logits.length / window;
+        const next = drawToken(logits.subarray((seen.length - 1) * V, seen.length * V), draws.uniform());
+        if (ends.includes(next)) break;
+        tokens.push(next);
+      }
+    } finally {
+      await session.close();
+    }
+    return tokens.slice(start.length);
+  }
+
   checkpoint(progress: Omit<Progress, 'step'>): Checkpoint {
     return {
       config: this.#subject.config,
@@ -281,6 +331,19 @@ export class Trainer {
       feeds[name] = { dataType: 'float32', dims: shape, data };
     }
   }
+}
+
+const SAMPLE_TEMPERATURE = 0.8;
+
+function drawToken(logits: Float32Array, uniform: number): number {
+  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - largest) / SAMPLE_TEMPERATURE));
+  let left = uniform * weights.reduce((a, b) => a + b, 0);
+  const at = weights.findIndex((weight) => {
+    left -= weight;
+    return left < 0;
+  });
+  return at < 0 ? logits.length - 1 : at;
 }
 
 function arraysOf(values: Readonly<Record<string, Value>>): Float32Array[] {

@@ -188,7 +188,9 @@ export class Forward {
     const { embed, project, bias, drop } = this.#parts;
     const { nEmbd, nLayer } = this.#sizes;
     const scaled = g.mul(embed(tokens), g.scalar('embeddingScale', Math.sqrt(nEmbd)));
-    let x = drop(g.add(scaled, this.#positionTable()));
+    const { blockSize: T } = this.#sizes;
+    const placed = g.add(g.reshape(scaled, [this.#batch, T, nEmbd]), this.#positionTable());
+    let x = drop(g.reshape(placed, [this.#batch * T, nEmbd]));
     const zero = g.scalar('zero', 0);
     for (let layer = 0; layer < nLayer; layer++) {
       const block = `blk.${layer}`;
@@ -239,16 +241,16 @@ export class Forward {
     return this.#g.layerNorm(x, this.#parts.gain(name), this.#parts.bias(name), this.#sizes.normEpsilon);
   }
 
-  /** PE(t, 2i) = sin(t / 10000^(2i/C)), PE(t, 2i+1) = cos(the same), for every sequence: [B·T, C]. Vaswani et al. 2017 §3.5 */
+  /** PE(t, 2i) = sin(t / 10000^(2i/C)), PE(t, 2i+1) = cos(the same): [T, C]. Vaswani et al. 2017 §3.5 */
   #positionTable(): Tensor {
     const { blockSize: T, nEmbd: C } = this.#sizes;
-    const table = new Float32Array(this.#batch * T * C);
-    for (let row = 0; row < this.#batch * T; row++)
+    const table = new Float32Array(T * C);
+    for (let t = 0; t < T; t++)
       for (let c = 0; c < C; c++) {
-        const angle = (row % T) / 10_000 ** ((c - (c % 2)) / C);
-        table[row * C + c] = c % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+        const angle = t / 10_000 ** ((c - (c % 2)) / C);
+        table[t * C + c] = c % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
       }
-    return this.#g.constant('positionTable', 'float32', [this.#batch * T, C], table);
+    return this.#g.constant('positionTable', 'float32', [T, C], table);
   }
 }
 

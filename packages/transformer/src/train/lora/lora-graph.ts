@@ -6,7 +6,7 @@
  */
 import { GraphBuilder, type Tensor, type Value } from '@lathe/graph';
 import { rotaryTables } from '../../model.ts';
-import type { Trainable } from '../trainer.ts';
+import type { GraphShape, Trainable } from '../trainer.ts';
 import { crossEntropy, Dropout, Forward, outputGradients, type TrainingGraph } from '../training-graph.ts';
 import type { Base } from './base.ts';
 import {
@@ -55,18 +55,12 @@ export function adapters(base: Base, config: LoraConfig): Trainable {
     config,
     specs: loraSpecs(config),
     frozen,
-    graph: (batchSize, gradients, recompute) => loraGraph(base, config, batchSize, gradients, recompute),
+    graph: (shape) => loraGraph(base, { ...config, blockSize: shape.blockSize ?? config.blockSize }, shape),
   };
 }
 
 /** Inputs and results as those of `trainingGraph`, with the base's tensors as further inputs by their names. */
-function loraGraph(
-  base: Base,
-  config: LoraConfig,
-  batchSize: number,
-  gradients: boolean,
-  recompute: boolean,
-): TrainingGraph {
+function loraGraph(base: Base, config: LoraConfig, { batchSize, gradients, recompute }: GraphShape): TrainingGraph {
   const g = new GraphBuilder();
   const { blockSize: T, rank, alpha } = config;
   const fixed = new Map([...base.tensors].map(([name, { shape }]) => [name, g.input(name, 'float32', shape)]));

@@ -32,7 +32,13 @@ export async function runLora(corpus: Corpus, options: LoraRunOptions): Promise<
   const file = await openGguf(options.base);
   try {
     const tokenizer = loadTokenizer(file);
-    const data = { train: tokenise(tokenizer, corpus.train), validation: tokenise(tokenizer, corpus.validation) };
+    const endToken = tokenizer.idOf('<|endoftext|>') ?? tokenizer.eosIds[0] ?? null;
+    const data = {
+      train: tokenise(tokenizer, corpus.train, endToken),
+      validation: tokenise(tokenizer, corpus.validation, endToken),
+      endToken,
+      decode: (tokens: readonly number[]) => tokenizer.decode(tokens),
+    };
     const base = await loadBase(file);
     if (options.blockSize > base.config.blockSize)
       throw new TrainError(
@@ -64,12 +70,11 @@ async function exportBest(file: GgufFile, { directory, type }: LoraRunOptions): 
 }
 
 /** All documents in one row, each with the base's end token behind it. */
-function tokenise(tokenizer: Tokenizer, documents: readonly string[]): Uint32Array {
-  const end = tokenizer.idOf('<|endoftext|>') ?? tokenizer.eosIds[0];
+function tokenise(tokenizer: Tokenizer, documents: readonly string[], end: number | null): Uint32Array {
   const ids: number[] = [];
   for (const document of documents) {
     for (const id of tokenizer.encode(document)) ids.push(id);
-    if (end !== undefined) ids.push(end);
+    if (end !== null) ids.push(end);
   }
   return Uint32Array.from(ids);
 }

@@ -1,0 +1,93 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { RunEvent } from './loop.ts';
+import type { LoraRunOptions } from './lora/run-lora.ts';
+import { LESS_MEMORY } from './memory.ts';
+import type { Corpus, FinishedRun, RunOptions } from './run.ts';
+import { TrainError } from './train-error.ts';
+
+/** A training run as data. */
+export type TrainingJob =
+  | { readonly kind: 'scratch'; readonly corpus: Corpus; readonly options: Omit<RunOptions, 'signal' | 'onEvent'> }
+  | { readonly kind: 'lora'; readonly corpus: Corpus; readonly options: Omit<LoraRunOptions, 'signal' | 'onEvent'> };
+
+export type ToTraining = { readonly type: 'start'; readonly job: TrainingJob } | { readonly type: 'stop' };
+
+export type FromTraining =
+  | { readonly type: 'event'; readonly event: RunEvent }
+  | { readonly type: 'finished'; readonly run: FinishedRun }
+  | { readonly type: 'failed'; readonly error: TransferredError };
+
+/** An error as it crosses to another process, where classes and own fields are lost. */
+export interface TransferredError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  /** `code` and `remedy` of an error of Lathe's; `code`, `syscall` and `path` of the operating system's. */
+  readonly fields: Readonly<Record<string, string | null>>;
+}
+
+/**
+ * Runs the job in a process of its own: this one stays free to draw and to be interrupted, and where the system ends a
+ * process that takes too much memory it is that one, which is then said (`LATHE_TRAIN_MEMORY`). On Linux it takes memory
+ * in large pages where the system leaves that to programs: 5 % faster. An abort lets the run save and finish; if this
+ * process dies, the run saves and ends.
+ */
+export async function trainInProcess(
+  job: TrainingJob,
+  { signal, onEvent }: { readonly signal?: AbortSignal; readonly onEvent?: (event: RunEvent) => void } = {},
+): Promise<FinishedRun> {
+  const tunables = [process.env.GLIBC_TUNABLES, 'glibc.malloc.hugetlb=1'].filter(Boolean).join(':');
+  const child = fork(fileURLToPath(new URL('./training-process-main.ts', import.meta.url)), [], {
+    serialization: 'advanced',
+    // Its standard output would mix with this process's document.
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    execArgv: [],
+    env: { ...process.env, GLIBC_TUNABLES: tunables },
+  });
+  const send = (message: ToTraining) => {
+    if (child.connected) child.send(message);
+  };
+  const stop = () => send({ type: 'stop' });
+  signal?.addEventListener('abort', stop);
+  let said = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-MOST_SAID);
+  });
+  try {
+    return await new Promise<FinishedRun>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('message', (message: FromTraining) => {
+        if (message.type === 'event') onEvent?.(message.event);
+        else if (message.type === 'finished') resolve(message.run);
+        else reject(received(message.error));
+      });
+      child.on('close', (status, by) => reject(ended(status, by, said)));
+      send({ type: 'start', job });
+      if (signal?.aborted) stop();
+    });
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    if (child.connected) child.disconnect();
+  }
+}
+
+/** What is kept of what the process wrote to its standard error. */
+const MOST_SAID = 4096;
+
+function received({ name, message, stack, fields }: TransferredError): Error {
+  return Object.assign(new Error(message), { name, stack, ...fields });
+}
+
+function ended(status: number | null, by: NodeJS.Signals | null, said: string): Error {
+  const memory = by === 'SIGKILL' || /heap out of memory|bad_alloc|Allocation failed/.test(said);
+  if (memory)
+    return new TrainError(
+      'LATHE_TRAIN_MEMORY',
+      by === 'SIGKILL'
+        ? 'training was killed, as the system does when memory runs out'
+        : 'memory ran out while training',
+      { remedy: `The last save is kept: the same command goes on from there. ${LESS_MEMORY}` },
+    );
+  return new Error(`the training process ended with ${by ?? status}: ${said.trim() || 'it said nothing'}`);
+}

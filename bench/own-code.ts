@@ -9,7 +9,11 @@ const { values } = parseArgs({ options: { json: { type: 'boolean' }, quality: { 
 
 const started = performance.now();
 const document = await scanTree(await treeOfPath(`${import.meta.dirname}/..`), {
-  config: { ...defaultGateConfig, scanTimeoutMs: 120_000, ignore: ['bench/peers/**', 'examples/**'] },
+  config: {
+    ...defaultGateConfig,
+    scanTimeoutMs: 120_000, // Examples of what the rules find are what they find.
+    ignore: ['bench/peers/**', 'examples/**', 'packages/gates/pairs/**', 'packages/gates/rules/**'],
+  },
 });
 const seconds = (performance.now() - started) / 1000;
 const shown = document.findings.filter(

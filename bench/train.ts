@@ -114,12 +114,14 @@ function characters(): { path: string; source: string } {
   if (existsSync(shared)) {
     const text = readFileSync(shared, 'latin1');
     const letters = [...new Set(text)].sort();
+    // lathe-ignore guessable-temporary-file -- kept between runs of the benchmark under the same name
     writeFileSync(
       path,
       Uint8Array.from(text, (letter) => letters.indexOf(letter)),
     );
     return { path, source: 'Shakespeare' };
   }
+  // lathe-ignore guessable-temporary-file -- as above
   writeFileSync(
     path,
     Uint8Array.from({ length: 1_000_000 }, (_, i) => (i * i) % 65),

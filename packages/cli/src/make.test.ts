@@ -164,7 +164,7 @@ isolated(`exit statuses of make${note}`, () => {
       env: { OPENAI_BASE_URL: server.url },
     });
     expect(ended).toMatchObject({ status: 1, stdout: '' });
-    expect(ended.stderr).toMatch(/lathe resume \w+[\s\S]*OPENAI_API_KEY/);
+    expect(ended.stderr).toMatch(/lathe resume \w+\s[\s\S]*OPENAI_API_KEY/);
     expect(ended.stderr).not.toMatch(/^\s+at /m);
   });
 

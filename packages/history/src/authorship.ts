@@ -7,7 +7,7 @@ export type AuthorClass = 'person' | 'bot';
 /** Assistants by what they leave in trailers and messages. */
 const ASSISTANTS =
   /claude|copilot|cursor|codex|chatgpt|openai|gemini|devin|aider|windsurf|codeium|tabnine|amazon q|\bjules\b|openhands|sweep|gpt-?[0-9]|\bamp\b/i;
-const TRAILER = /^(?:co-authored-by|assisted-by|generated-by|ai-assistant|ai-model):\s*(.+)$/gim;
+const TRAILER = /^(?:co-authored-by|assisted-by|generated-by|ai-assistant|ai-model):[^\S\n]*(\S.*)$/gim;
 const LATHE = /^lathe-run:\s*\S+/im;
 const GENERATED = /(?:🤖\s*)?generated (?:with|by) (?:\[)?(?:claude|copilot|cursor|codex|chatgpt|gemini|aider|devin)/i;
 const BOT = /\[bot\]|\bbot\b|^(?:dependabot|renovate|greenkeeper|github-actions|semantic-release)/i;

@@ -89,6 +89,7 @@ describe.skipIf(withoutPostgres !== null)(`PostgreSQL${withoutPostgres ?? ''}`, 
     const store = await openRunStore(server.url(name));
     await store.append('r1', started());
     await query('postgres', `alter database ${name} allow_connections false`);
+    // lathe-ignore sql-text -- the name is this test's own, and no place for a parameter
     await query('postgres', `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`);
     await expect(store.append('r1', made(0))).rejects.toMatchObject({ code: 'LATHE_STORE_UNUSABLE' });
     await query('postgres', `alter database ${name} allow_connections true`);

@@ -103,9 +103,9 @@ function startOf(name: string, hole: Hole): (line: string) => boolean {
   if (hole.language === 'python') return (line) => new RegExp(`^\\s*(async\\s+)?def\\s+${name}\\b`).test(line);
   const word = `["']?${name.replaceAll(/[^\w]/g, '\\$&')}["']?(?![w$])`;
   const bound = `(?<![\\w$])${word}\\s*(\\??:[^=]*)?[=:](?!=)`;
-  const declared = new RegExp(`\\bfunction\\b\\s*\\*?\\s*${word}|\\bexport\\s+default\\b|${bound}`);
+  const declared = new RegExp(`\\bfunction\\b\\s*(?:\\*\\s*)?${word}|\\bexport\\s+default\\b|${bound}`);
   const method = new RegExp(`^[\\s\\w*]*(?<![\\w$.])${word}\\s*(<.*>)?\\(`);
-  return (line) => declared.test(line) || (method.test(line) && !/\)\s*;?\s*$/.test(line));
+  return (line) => declared.test(line) || (method.test(line) && !/\)\s*(?:;\s*)?$/.test(line));
 }
 
 /** Does only the end of the text end the function? A closing brace would. */
@@ -169,7 +169,7 @@ function* statementsAlone({ text, isCutOff, hasProse }: Region, source: string, 
 
 /** A sentence rather than code: a capital, several words, none of code's punctuation at the end. */
 function isProse(line: string): boolean {
-  return /^\s*([-*#>]+\s|\d+[.)]\s|\*\*)?\s*[A-Z][\w'’,`()-]*(\s+[\w'’,`().-]+){2,}[.:!?]?\s*$/.test(line);
+  return /^\s*(?:(?:[-*#>]+\s|\d+[.)]\s|\*\*)\s*)?[A-Z][\w'’,`()-]*(\s+[\w'’,`().-]+){2,}[.:!?]?\s*$/.test(line);
 }
 
 function braced(lines: readonly string[], hole: Hole): readonly string[] {

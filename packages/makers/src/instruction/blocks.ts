@@ -20,7 +20,7 @@ const REPLACE = /^\s*>{5,9} ?REPLACE\b.*$/;
 
 /** Lines that stand for code left out of what claims to be a whole file. */
 const ELISION =
-  /^\s*(\/\/|#|\/\*|<!--|\.\.\.|…)[\s.…*-]*((rest|remainder) of|(existing|other|previous|remaining|unchanged|same)\b.*\b(code|content|file|functions?|methods?|imports?|lines?|here|above|before|unchanged))\b|^\s*(\/\/|#|\/\*)\s*(\.\.\.|…)\s*(\*\/)?\s*$/i;
+  /^\s*(\/\/|#|\/\*|<!--|\.\.\.|…)[\s.…*-]*((rest|remainder) of|(existing|other|previous|remaining|unchanged|same)\b.*\b(code|content|file|functions?|methods?|imports?|lines?|here|above|before|unchanged))\b|^\s*(\/\/|#|\/\*)\s*(\.\.\.|…)\s*(?:\*\/\s*)?$/i;
 
 /**
  * The changes in an answer of the form that `FORMAT` asks for, whatever prose, headings or list marks stand around them.
@@ -35,8 +35,8 @@ export function changesIn(answer: string): Changes {
   let i = 0;
   while (i < lines.length) {
     const fence = fences.find((one) => one.openLine === i);
-    const gone = /^\s*(?:[-*] )?\**DELETE\**:?\s+`?([^`]+?)`?\s*$/.exec(lines[i]!);
-    if (gone !== null && looksLikePath(gone[1]!)) changes.push({ type: 'delete', path: gone[1]! });
+    const gone = /^(?:[-*] )?\**DELETE\**:?\s(.*)$/.exec(lines[i]!.trim())?.[1]?.trim().replace(/^`|`$/g, '');
+    if (gone && looksLikePath(gone)) changes.push({ type: 'delete', path: gone });
     if (fence !== undefined) {
       const read = fromFence(fence, pathAbove(lines, i) ?? null, last);
       if ('invalid' in read) return read;
@@ -151,7 +151,7 @@ function pathIn(line: string): string | null {
   const bare = line
     .trim()
     .replace(/^(#{1,6}|[-*+]|\d+[.)])\s+/, '')
-    .replace(/^\**(new file|file|path|filename|create|update|edit|modify)\**\s*:?\**\s*:?\s+/i, '')
+    .replace(/^\**(new file|file|path|filename|create|update|edit|modify)[*:\s]*\s/i, '')
     .replace(/\s*\((new( file)?|modified|updated|created)\)\s*:?$/i, '')
     .replace(/:$/, '')
     .replace(/^[*_`"']+|[*_`"':]+$/g, '');
@@ -169,7 +169,7 @@ function pathInInfo(info: string): string | null {
 }
 
 function pathOnFirstLine(line: string, isBlock: boolean): string | null {
-  const comment = /^\s*(?:\/\/|#|--|\/\*|<!--)\s*(?:file:\s*)?(\S+)\s*(?:\*\/|-->)?\s*$/i.exec(line)?.[1] ?? null;
+  const comment = /^\s*(?:\/\/|#|--|\/\*|<!--)\s*(?:file:\s*)?(\S+?)\s*(?:(?:\*\/|-->)\s*)?$/i.exec(line)?.[1] ?? null;
   const text = comment ?? (isBlock ? line.trim() : null);
   return text !== null && looksLikePath(text) && /\.\w+$/.test(text) ? text : null;
 }

@@ -27,6 +27,7 @@ export function loadXGrammar(): Instance {
   const console = { log: complain, warn: complain, error: complain, info: complain };
   const exports = {} as XGrammarModule;
   const parameters = ['exports', 'module', 'require', '__filename', 'console', 'process'];
+  // lathe-ignore code-from-data -- a file of the installed package, whose loader needs these parameters
   const run = compileFunction(readFileSync(path, 'utf8'), parameters, { filename: path });
   run(exports, { exports }, createRequire(path), path, console, undefined);
 

@@ -135,6 +135,7 @@ class Cursor {
   }
 
   #readAt(position: number, length: number, field: string): Buffer {
+    // lathe-ignore no-unsafe-alloc -- filled to its end, or an error is thrown
     const bytes = Buffer.allocUnsafe(length);
     let done = 0;
     while (done < length) {

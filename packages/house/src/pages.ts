@@ -10,13 +10,13 @@ const STYLE = `
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; overflow-wrap: anywhere; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; overflow-wrap: anywhere; }
 .quiet { color: var(--quiet); font-size: .92rem; }
 svg { width: 100%; height: auto; color: var(--text); }
 .scroll { overflow-x: auto; border: 1px solid var(--rule); border-radius: .4rem; }
 ol { margin: 0; padding: .4rem 0; font: .82rem/1.55 ui-monospace, monospace; list-style: none; counter-reset: line; min-width: max-content; }
 li { counter-increment: line; white-space: pre; padding-right: 1rem; }
-li::before { content: counter(line); display: inline-block; width: 3.5rem; padding-right: 1rem; text-align: right; color: var(--quiet); user-select: none; }
+li::before { content: counter(line); display: inline-block; width: 3.5rem; padding-right: 1rem; text-align: right; opacity: .6; user-select: none; }
 `;
 
 function page(title: string, body: string): string {
@@ -68,21 +68,21 @@ export function lossPage({ title, training, validation }: LossCurves): string {
   );
 }
 
-/** Bits at which a line's background is fullest. */
-const HOTTEST_BITS = 60;
+/** Bits above what a line of that length costs at which its background is fullest. */
+const HOTTEST_BITS = 40;
 
-/** The files with each line's background as strong as the line is surprising. */
+/** The files with each line's background as strong as the line is surprising for its length. */
 export function scorePage(model: string, files: readonly { score: FileScore; text: string }[]): string {
   const sections = files.map(({ score, text }) => {
     const source = text.split('\n');
     const lines = score.lines.map(
-      ({ line, bits }) =>
-        `<li style="background:rgba(var(--heat), ${Math.min(0.55, (0.55 * bits) / HOTTEST_BITS).toFixed(3)})" title="${bits.toFixed(1)} bits">${escapeHtml(source[line - 1] ?? '') || ' '}</li>`,
+      ({ line, bits, tokens, excess }) =>
+        `<li style="background:rgba(var(--heat), ${Math.min(0.55, (0.55 * Math.max(0, excess)) / HOTTEST_BITS).toFixed(3)})" title="${bits.toFixed(1)} bits in ${tokens} tokens, ${Math.abs(excess).toFixed(1)} ${excess < 0 ? 'below' : 'above'} lines of that length">${escapeHtml(source[line - 1] ?? '') || ' '}</li>`,
     );
     return `<h2>${escapeHtml(score.path)}</h2><p class="quiet">${score.bitsPerToken.toFixed(2)} bits a token, ${score.bitsPerByte.toFixed(2)} a byte, ${score.tokens} tokens</p><div class="scroll"><ol>${lines.join('')}</ol></div>`;
   });
   return page(
     `How files read to ${model}`,
-    `<h1>How files read to ${escapeHtml(model)}</h1><p class="quiet">The stronger the colour, the less the model expected the line.</p>${sections.join('')}`,
+    `<h1>How files read to ${escapeHtml(model)}</h1><p class="quiet">The stronger the colour, the less the model expected the line, next to lines of the same length in the same file.</p>${sections.join('')}`,
   );
 }

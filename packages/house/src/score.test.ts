@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Model, openModel, runTraining } from '@lathe/transformer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { scoreFile } from './score.ts';
+import { expectedBits, scoreFile } from './score.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lathe-score-'));
 let model: Model;
@@ -67,7 +67,11 @@ describe('scoreFile', () => {
     expect(tokens).toBeGreaterThan(model.contextSize * 3);
     expect(lines).toHaveLength(text.split('\n').length - 1);
     const total = lines.reduce((sum, { bits }) => sum + bits, 0);
+    expect(lines.reduce((sum, line) => sum + line.tokens, 0)).toBe(tokens);
     expect(total).toBeCloseTo(bitsPerToken * (tokens - 1), 6);
+    // What length explains is taken out: over the file nothing is left.
+    const told = lines.filter((line) => line.tokens > 0);
+    expect(told.reduce((sum, { excess }) => sum + excess, 0)).toBeCloseTo(0, 6);
     expect(total).toBeCloseTo(bitsPerByte * Buffer.byteLength(text), 6);
     // What it was trained on costs it far less than a random token, log2 of the vocabulary.
     expect(bitsPerToken).toBeLessThan(Math.log2(320) / 3);
@@ -76,5 +80,30 @@ describe('scoreFile', () => {
   it('scores an empty file and one of a single token as nothing', async () => {
     expect(await scoreFile(model, 'a.js', '')).toMatchObject({ tokens: 0, bitsPerToken: 0, bitsPerByte: 0 });
     expect((await scoreFile(model, 'a.js', 'e')).bitsPerToken).toBe(0);
+  });
+});
+
+describe('expectedBits', () => {
+  const lines = (pairs: readonly (readonly [tokens: number, bits: number])[]) =>
+    pairs.map(([tokens, bits]) => ({ tokens, bits }));
+
+  it('is the straight line nearest to the lines, and nothing for an empty one', () => {
+    const expected = expectedBits(lines(Array.from({ length: 20 }, (_, i) => [i, 5 + 2 * i + (i % 2 ? 1 : -1)])));
+    expect(expected(10)).toBeCloseTo(25, 0);
+    expect(expected(11) - expected(10)).toBeCloseTo(2, 1);
+    expect(expected(0)).toBe(0);
+  });
+
+  it('is the mean a token where lines are too few, or all of one length', () => {
+    expect(
+      expectedBits(
+        lines([
+          [2, 8],
+          [6, 8],
+        ]),
+      )(4),
+    ).toBe(8);
+    expect(expectedBits(lines(Array.from({ length: 20 }, () => [5, 15])))(2)).toBe(6);
+    expect(expectedBits([])(7)).toBe(0);
   });
 });

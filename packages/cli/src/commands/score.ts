@@ -58,30 +58,41 @@ async function modelPath(model: string, { cwd, env }: Terminal): Promise<string>
   return resolveModel((await stat(path).catch(() => null)) === null ? name : path, { env });
 }
 
-/** Shades from quiet to loud, one a quarter of the hottest line's bits. */
-const SHADES = [' ', '░', '▒', '▓', '█'];
+/** Shades from quiet to loud: lines that cost no more than lines of their length, up to the strangest. */
+const SHADES = ['·', '░', '▒', '▓', '█'];
 
+/** The least expected lines for their length, below a strip of the whole file: a mark for each line, or each few. */
 function inWords(
   { score: file, text }: { score: FileScore; text: string },
   { colors, columns: width }: Output,
 ): string[] {
   const source = text.split('\n');
-  const hottest = Math.max(1, ...file.lines.map(({ bits }) => bits));
-  const shown = [...file.lines].sort((a, b) => b.bits - a.bits).slice(0, SHOWN_LINES);
-  const rows = shown.map(({ line, bits }) => [
-    SHADES[Math.round((bits / hottest) * (SHADES.length - 1))]!,
+  const strangest = Math.max(1, ...file.lines.map(({ excess }) => excess));
+  const shadeOf = (excess: number) => SHADES[Math.ceil((Math.max(0, excess) / strangest) * (SHADES.length - 1))]!;
+  const shown = [...file.lines].sort((a, b) => b.excess - a.excess).slice(0, SHOWN_LINES);
+  const rows = shown.map(({ line, bits, tokens, excess }) => [
+    shadeOf(excess),
     String(line),
     bits.toFixed(1),
+    String(tokens),
+    excess.toFixed(1),
     plainLine(source[line - 1]?.trim() ?? ''),
   ]);
+  const linesPerMark = Math.max(1, Math.ceil(file.lines.length / Math.max(20, width - 2)));
+  const strip = Array.from({ length: Math.ceil(file.lines.length / linesPerMark) }, (_, i) =>
+    shadeOf(Math.max(...file.lines.slice(i * linesPerMark, (i + 1) * linesPerMark).map(({ excess }) => excess))),
+  );
   return [
     `${colors.bold(plainLine(file.path))}  ${file.bitsPerToken.toFixed(2)} bits a token, ${file.bitsPerByte.toFixed(2)} a byte`,
+    `  ${strip.join('')}`,
     ...drawTable(
       [
         { header: '' },
         { header: 'line', align: 'right' },
         { header: 'bits', align: 'right' },
-        { header: 'least expected', flexible: true },
+        { header: 'tokens', align: 'right' },
+        { header: 'above', align: 'right' },
+        { header: 'least expected for its length', flexible: true },
       ],
       rows,
       { width, colors },

@@ -127,6 +127,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
     .argument('<run>')
     .argument('[id]', 'candidate, e.g. c3')
     .option('--diff', "the candidate's change (the best one's where no candidate is named)")
+    .option('--sarif <file>', 'write what the candidates add in findings as SARIF 2.1.0')
     .option('--json', 'print JSON')
     .action(async (run: string, id: string | undefined, options) => {
       const { show } = await import('./commands/show.ts');

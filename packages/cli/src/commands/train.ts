@@ -52,6 +52,8 @@ export interface TrainFlags {
   readonly recompute?: boolean;
   readonly device?: Device;
   readonly language?: readonly string[];
+  readonly excludeLicence?: readonly string[];
+  readonly withoutFindings?: boolean;
   readonly json?: boolean;
 }
 
@@ -77,7 +79,12 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
       card,
     } = await curate(
       paths.map((path) => resolve(terminal.cwd, path)),
-      { ...CURATE_DEFAULTS, ...(flags.language && { languages: flags.language }) },
+      {
+        ...CURATE_DEFAULTS,
+        ...(flags.language && { languages: flags.language }),
+        ...(flags.excludeLicence && { excludedLicences: flags.excludeLicence }),
+        withoutFindings: flags.withoutFindings === true,
+      },
     );
     for (const line of cardInWords(card)) display.note(line);
     if (training.length === 0 || validation.length === 0)
@@ -99,10 +106,14 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
       ? { kind: 'lora', corpus, options: { ...(await loraOptions(flags, terminal)), directory } }
       : { kind: 'scratch', corpus, options: { ...scratchOptions(flags), directory } };
     const run = await trainInProcess(job, { signal: interrupt.signal, onEvent: (event) => watch.on(event) });
-    await writeFile(join(directory, 'data-card.json'), `${JSON.stringify(card, null, 2)}\n`);
+    await writeFile(
+      join(directory, 'data-card.json'),
+      `${JSON.stringify({ ...card, tokens: watch.tokens }, null, 2)}\n`,
+    );
     await writeFile(join(directory, 'loss.html'), lossPage({ title: `Training of ${plainLine(flags.out)}`, ...run }));
     display.close();
-    if (flags.json === true) writeJson(terminal.out, { schemaVersion: 1, directory, ...run, card });
+    if (flags.json === true)
+      writeJson(terminal.out, { schemaVersion: 1, directory, ...run, card: { ...card, tokens: watch.tokens } });
     else terminal.out.write(`${endInWords(run, { ...flags, iterations }, terminal).join('\n')}\n`);
     return run.reason === 'cancelled' ? EXIT.cancelled : EXIT.done;
   } finally {
@@ -215,6 +226,8 @@ class ProgressWatch {
   readonly #note: (text: string) => void;
   #startedMs = performance.now();
   #startedAt = 0;
+  /** In the vocabulary the model learns with; null until the text is read. */
+  tokens: { readonly training: number; readonly validation: number } | null = null;
 
   constructor(iterations: number, doing: (text: string) => void, note: (text: string) => void) {
     this.#iterations = iterations;
@@ -226,6 +239,7 @@ class ProgressWatch {
     if (event.type === 'started') {
       this.#startedMs = performance.now();
       this.#startedAt = event.resumedAt;
+      this.tokens = { training: event.trainTokens, validation: event.validationTokens };
       const where = event.resumedAt > 0 ? `, going on at step ${formatCount(event.resumedAt)}` : '';
       this.#note(
         `${formatCount(event.parameters)} parameters, ${formatCount(event.vocabSize)} tokens in the vocabulary, ${formatCount(event.trainTokens)} to train on${where}`,

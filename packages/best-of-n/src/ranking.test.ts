@@ -124,8 +124,11 @@ test('each place says why, in words and numbers', () => {
     candidate(3, { checks: ['passed', 'passed', 'passed'], lines: 12, sameAs: 0 }),
   ]);
   expect(ranking).toEqual([
-    { id: 'c1', reasons: ['passes 3 of 3 checks', 'same code as c3 and c4', '12 lines changed, the smallest is 9'] },
-    { id: 'c2', reasons: ['passes 1 of 3 checks (check 2: exit 1)', '9 lines changed, the smallest change'] },
+    { id: 'c1', reasons: ['passes 3 of 3 checks', 'same code as c3 and c4', '12 lines changed, the smallest change'] },
+    {
+      id: 'c2',
+      reasons: ['passes 1 of 3 checks (check 2: exit 1)', '9 lines changed, the smallest that passed has 12'],
+    },
   ]);
 });
 

@@ -51,13 +51,16 @@ const agreement: Criterion = {
   reason: ({ same }) => (same.length === 0 ? null : `same code as ${list(same)}`),
 };
 
+/** The measure is the smallest change that passed: what fails is often small because it does nothing. */
 const smallerChange: Criterion = {
   name: 'size',
   compare: (a, b) => lines(a) - lines(b),
   reason: (contender, all) => {
     const changed = `${count(lines(contender), 'line')} changed`;
-    const smallest = Math.min(...all.map(lines));
     if (all.length < 2) return changed;
+    const passing = all.filter(hasPassed);
+    const smallest = Math.min(...(passing.length === 0 ? all : passing).map(lines));
+    if (passing.length > 0 && !hasPassed(contender)) return `${changed}, the smallest that passed has ${smallest}`;
     return lines(contender) === smallest
       ? `${changed}, the smallest change`
       : `${changed}, the smallest is ${smallest}`;

@@ -23,6 +23,10 @@ export interface SarifOptions {
   /** Commit the tree is of. */
   readonly revision?: string;
   readonly repositoryUri?: string;
+  /** Tells one analysis from another in the same log: `lathe/RUN/CANDIDATE`. */
+  readonly automationId?: string;
+  /** What the findings are of, in words. */
+  readonly description?: string;
 }
 
 /** Findings as a SARIF 2.1.0 log with one run (OASIS, March 2020). What was not looked for is a notification of the run. */
@@ -51,6 +55,14 @@ export function toSarif(findings: readonly Finding[], options: SarifOptions): Lo
       {
         tool: { driver: { name: 'Lathe', semanticVersion: options.version, rules } },
         columnKind: 'utf16CodeUnits',
+        ...(options.automationId === undefined
+          ? {}
+          : {
+              automationDetails: {
+                id: options.automationId,
+                ...(options.description === undefined ? {} : { description: { text: options.description } }),
+              },
+            }),
         ...(options.revision && options.repositoryUri
           ? { versionControlProvenance: [{ repositoryUri: options.repositoryUri, revisionId: options.revision }] }
           : {}),
@@ -89,5 +101,14 @@ export function toSarif(findings: readonly Finding[], options: SarifOptions): Lo
         })),
       },
     ],
+  };
+}
+
+/** Several analyses as one log: a run of SARIF for each. */
+export function joinSarif(logs: readonly Log[]): Log {
+  return {
+    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+    version: '2.1.0',
+    runs: logs.flatMap((log) => log.runs),
   };
 }

@@ -10,11 +10,12 @@ import { findCandidate, findRun } from '../runs.ts';
 import { taskTitle } from '../task-title.ts';
 import { type Terminal, writeJson } from '../terminal.ts';
 import { drawDiff } from './diff.ts';
+import { writeRunSarif } from './run-sarif.ts';
 
 export function show(
   runName: string,
   id: string | undefined,
-  { diff, json }: { diff?: boolean; json?: boolean },
+  { diff, json, sarif }: { diff?: boolean; json?: boolean; sarif?: string },
   terminal: Terminal,
 ): Promise<ExitStatus> {
   return withRuns(terminal.cwd, async (open) => {
@@ -22,6 +23,11 @@ export function show(
     const { document, outcome, started } = await readRun(runId, open.store);
     const named = id === 'best' ? (document.best ?? undefined) : id;
     const chosen = named ?? (diff === true ? (document.best ?? document.ranking[0]?.id) : undefined);
+    if (sarif !== undefined) {
+      const { candidates } = document;
+      const of = chosen === undefined ? candidates : [findCandidate(chosen, runId, candidates)];
+      await writeRunSarif(document, of, sarif, terminal.cwd);
+    }
     if (chosen === undefined) {
       if (json === true) writeJson(terminal.out, document);
       else terminal.out.write(runInWords(document, { outcome, instruction: taskTitle(started.task) }, terminal));
@@ -80,6 +86,7 @@ function candidateInWords(candidate: Candidate, run: RunDocument, { out: { color
     ...candidate.findings.flatMap((finding) =>
       fact(finding.severity, plainLine(`${finding.path}:${finding.line} ${finding.message}`)),
     ),
+    ...candidate.notLookedFor.flatMap(({ what, why }) => fact('unseen', plainLine(`${what}: ${why}`))),
   ];
   for (const check of candidate.checks) {
     const why = check.reason === undefined ? '' : `: ${plainLine(check.reason)}`;

@@ -40,6 +40,8 @@ export interface RowEvaluator<S extends BatchRows> {
     suffix: S,
     tokens: readonly number[],
     inverseTemperatures: readonly number[],
+    /** The whole vocabulary of every row will be asked for. */
+    isWholeWanted: boolean,
   ): Promise<NextToken[]>;
 }
 
@@ -277,6 +279,7 @@ class Search<S extends BatchRows> {
       this.#suffix!,
       batch.map((node) => node?.token ?? 0),
       batch.map(() => inverse),
+      this.#request.grammar !== null,
     );
     this.steps++;
     this.rowSteps += batch.length;

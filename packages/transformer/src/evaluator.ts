@@ -119,6 +119,7 @@ export class Evaluator {
     suffix: Suffix,
     tokens: readonly (readonly number[])[],
     inverseTemperatures: readonly number[],
+    isWholeWanted = false,
   ): Promise<{ next: NextToken[][]; keep(count: number): void }> {
     const flat = tokens.flat();
     const perRow = flat.length / tokens.length;
@@ -128,7 +129,7 @@ export class Evaluator {
       inverseTemperatures: flat.map((_, i) => inverseTemperatures[Math.floor(i / perRow)]!),
     };
     const { run } = this.#prepare(prefix, suffix, flat, tokens.length, wanted);
-    const results = await run([...NEXT_TOKEN]);
+    const results = await run(isWholeWanted ? [...NEXT_TOKEN, 'logProbabilities'] : [...NEXT_TOKEN]);
     const next = nextTokens(results, run);
     return {
       next: tokens.map((_, row) => next.slice(row * perRow, (row + 1) * perRow)),

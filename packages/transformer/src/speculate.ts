@@ -33,6 +33,8 @@ export interface AheadEvaluator<S extends AheadRows> {
     suffix: S,
     tokens: readonly (readonly number[])[],
     inverseTemperatures: readonly number[],
+    /** The whole vocabulary of every row will be asked for. */
+    isWholeWanted: boolean,
   ): Promise<{ readonly next: NextToken[][]; keep(count: number): void }>;
 }
 
@@ -120,6 +122,7 @@ export async function generateSpeculatively<S extends AheadRows>(
       suffix,
       batch.map((one) => padded(blocks.get(one)!, tokens)),
       batch.map(({ row }) => inverseTemperature(row.request)),
+      batch.some(({ row }) => row.constraint !== null),
     );
     steps++;
     rowSteps += batch.length * tokens;

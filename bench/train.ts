@@ -2,7 +2,7 @@
  * Training speed: the 10.65 M parameter configuration on characters, Lathe and PyTorch on the same CPU and threads, in
  * turn. Each side runs in a process of its own, so that its memory is its own.
  *
- *     npm run bench -- train [--json] [--rounds 5] [--steps 2] [--batch 8] [--threads 2]
+ *     npm run bench -- train [--json] [--rounds 5] [--steps 2] [--batch 8] [--threads 2] [--recompute]
  *
  * PyTorch is looked for in the Python that LATHE_BENCH_PYTHON names (python3 otherwise): `pip install torch`.
  */
@@ -32,8 +32,8 @@ class Side {
   readonly #lines: AsyncIterator<string>;
   hello: Record<string, unknown> = {};
 
-  static async start(command: string, args: readonly string[], sizes: object): Promise<Side> {
-    const side = new Side(spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] }));
+  static async start(command: string, args: readonly string[], sizes: object, env = process.env): Promise<Side> {
+    const side = new Side(spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env }));
     side.#child.stdin!.write(`${JSON.stringify(sizes)}\n`);
     side.hello = (await side.#next()) as Record<string, unknown>;
     return side;
@@ -66,6 +66,7 @@ async function lathe(): Promise<void> {
   const sizes = JSON.parse((await lines.next()).value ?? '') as typeof SIZES & {
     batchSize: number;
     threads: number;
+    recompute: boolean;
     data: string;
   };
   const data = Uint16Array.from(readFileSync(sizes.data));
@@ -92,6 +93,7 @@ async function lathe(): Promise<void> {
     threads,
     // PyTorch's threads wait actively too.
     spinning: true,
+    recompute: sizes.recompute,
     train: data,
     validation: data,
   });
@@ -138,11 +140,20 @@ export async function main(args: readonly string[]): Promise<void> {
       steps: { type: 'string', default: '2' },
       batch: { type: 'string', default: '8' },
       threads: { type: 'string', default: '2' },
+      recompute: { type: 'boolean', default: false },
     },
   });
   const { path, source } = characters();
-  const sizes = { ...SIZES, batchSize: Number(values.batch), threads: Number(values.threads), data: path };
-  const ours = await Side.start(process.execPath, [self, '--lathe'], sizes);
+  const sizes = {
+    ...SIZES,
+    batchSize: Number(values.batch),
+    threads: Number(values.threads),
+    recompute: values.recompute,
+    data: path,
+  };
+  // Large pages, as the process that `lathe train` starts has them.
+  const env = { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' };
+  const ours = await Side.start(process.execPath, [self, '--lathe'], sizes, env);
   const torch = await Side.start(
     process.env.LATHE_BENCH_PYTHON ?? 'python3',
     [join(here, 'peers/torch_train.py')],

@@ -1,10 +1,12 @@
-import { realpath } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import { audit } from './audit.ts';
 import { readCache, writeCache } from './cache.ts';
 import type { AuditDocument } from './document.ts';
 import { findingsOverTime, type ScanFiles } from './findings/over-time.ts';
-import { commitGraph, continues, type FollowedHistory, followHistory } from './follow.ts';
+import { commitGraph, continues, type FollowedHistory, type FollowOptions, followHistory } from './follow.ts';
 import { GitFailure, gitText, type Walk } from './git-log.ts';
+import { filesWithoutContent } from './missing-contents.ts';
 
 export interface AuditRepositoryOptions {
   readonly directory: string;
@@ -55,19 +57,11 @@ export async function auditRepository(options: AuditRepositoryOptions): Promise<
   const earlier = options.cacheDirectory === null || shallow ? null : await readCache(options.cacheDirectory, key);
   const from = earlier && (await canContinue(directory, earlier, head, walk)) ? earlier : undefined;
   const already = from?.commits.length ?? 0;
-  const history =
-    from?.head === head
-      ? from
-      : await followHistory({
-          directory,
-          head,
-          walk,
-          now: options.nowMs / 1000,
-          onProgress: options.onProgress,
-          originals,
-          from,
-        });
-  if (options.cacheDirectory !== null && !shallow && history.commits.length > already) {
+  const follow = { directory, head, walk, now: options.nowMs / 1000, onProgress: options.onProgress, originals };
+  const history = from?.head === head ? from : await followReadable({ ...follow, from }, gitDirectory);
+  // What is missing today may be there tomorrow.
+  const whole = history.notFollowed.filesWithoutContent === 0;
+  if (options.cacheDirectory !== null && !shallow && whole && history.commits.length > already) {
     await writeCache(options.cacheDirectory, key, history);
   }
   const document = audit(history, {
@@ -85,6 +79,33 @@ export async function auditRepository(options: AuditRepositoryOptions): Promise<
   Object.assign(document, await findingsOverTime({ directory, history, scan, since, onProgress }));
   document.notFollowed.notes.push('A finding that came and went between two of the trees looked at is not seen.');
   return { document, history, commitsRead };
+}
+
+/** Follows a history without the files whose contents are not all there: which, is looked up where some may be missing. */
+async function followReadable(options: FollowOptions, gitDirectory: string): Promise<FollowedHistory> {
+  const { directory } = options;
+  const revisions = [options.head, ...(options.originals ?? [])];
+  if (await isPartial(gitDirectory)) {
+    const leftOut = await filesWithoutContent(directory, revisions);
+    return followHistory(leftOut.length === 0 ? options : { ...options, from: undefined, leftOut });
+  }
+  try {
+    return await followHistory(options);
+  } catch (error) {
+    if (!(error instanceof GitFailure && error.unreadable)) throw error;
+    const leftOut = await filesWithoutContent(directory, revisions).catch((cause: GitFailure) => {
+      // Where not even the trees can be read, what failed first says more.
+      throw cause.unreadable ? error : cause;
+    });
+    if (leftOut.length === 0) throw error;
+    return followHistory({ ...options, from: undefined, leftOut });
+  }
+}
+
+/** Packs of a clone that was made without all objects have a file of this name beside them. */
+async function isPartial(gitDirectory: string): Promise<boolean> {
+  const names = await readdir(join(gitDirectory, 'objects/pack')).catch(() => []);
+  return names.some((name) => name.endsWith('.promisor'));
 }
 
 async function repositoryAt(directory: string): Promise<{ gitDirectory: string; shallow: boolean }> {

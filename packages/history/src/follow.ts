@@ -1,8 +1,10 @@
 import { type AuthorClass, authorClassOf, type Origin, originOf } from './authorship.ts';
 import { CommitFeed } from './commit-feed.ts';
+import { FileTree, PathNumbers } from './file-tree.ts';
 import { type GitFailure, gitText, graphArguments, type Part, type Walk } from './git-log.ts';
 import { hashLine } from './line-hash.ts';
 import { type AppliedHunk, applyChange, applyMerge, type FileState, LineTable, type TreeState } from './line-table.ts';
+import { allBut } from './missing-contents.ts';
 import {
   copiedHashes,
   duplicateBlocks,
@@ -47,6 +49,8 @@ export interface NotFollowed {
   lostInMerges: number;
   /** Commits with an impossible date. */
   repairedDates: number;
+  /** Files left out because the repository lacks some of their contents. */
+  filesWithoutContent: number;
 }
 
 /** The lines of a repository and what became of them: all that an audit is computed from. */
@@ -78,6 +82,8 @@ export interface FollowOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** Arguments of rev-list: where originals of rebased and squashed commits are looked for. Left out: nowhere. */
   readonly originals?: readonly string[];
+  /** Files, by path as latin1 of git's bytes, whose contents are not all there: left out as if they had never been. */
+  readonly leftOut?: readonly string[];
   /** Where an earlier run stopped; its history is continued in place. */
   readonly from?: FollowedHistory;
 }
@@ -135,12 +141,16 @@ class Feeds {
   readonly #merges: CommitFeed;
   readonly #mergedFiles: CommitFeed;
 
-  constructor({ directory, walk }: FollowOptions, graph: readonly (readonly string[])[], notes: readonly string[]) {
+  constructor(
+    { directory, walk, leftOut = [] }: FollowOptions,
+    graph: readonly (readonly string[])[],
+    notes: readonly string[],
+  ) {
     const apart = walk === 'all' ? graph.filter((ids) => ids.length > 2).map(([id]) => id) : [];
     const merges = new Set(apart);
     const plain = graph.flatMap(([id]) => (merges.has(id) ? [] : [id]));
-    const feed = (part: Part, commits: readonly string[]) =>
-      new CommitFeed({ directory, part, commits, notes, paths: [] });
+    const paths = allBut(leftOut);
+    const feed = (part: Part, commits: readonly string[]) => new CommitFeed({ directory, part, commits, notes, paths });
     this.#plain = feed('plain', plain);
     this.#merges = feed('merges', apart);
     this.#mergedFiles = feed('merged-files', apart);
@@ -172,7 +182,8 @@ class Follower {
   readonly #recall: RecallPool;
   readonly #notFollowed: NotFollowed;
   /** Trees that children still need, with the number of those children. */
-  readonly #trees = new Map<string, { tree: TreeState; time: number; children: number }>();
+  readonly #trees = new Map<string, { tree: FileTree; time: number; children: number }>();
+  readonly #pathNumbers = new PathNumbers();
   readonly #children = new Map<string, number>();
 
   readonly #originals: Originals;
@@ -189,7 +200,13 @@ class Follower {
         throw error;
       },
     );
-    const originals = await Originals.read(options.directory, options.head, options.originals ?? [], notes);
+    const originals = await Originals.read({
+      directory: options.directory,
+      head: options.head,
+      revisions: options.originals ?? [],
+      notes,
+      paths: allBut(options.leftOut ?? []),
+    });
     return new Follower(options, new CountedPaths(attributes), originals, graph);
   }
 
@@ -208,7 +225,13 @@ class Follower {
     this.#table = from?.table ?? new LineTable();
     this.#recall = from?.recall ?? new RecallPool();
     this.#rewrites = from?.rewrites ?? noRewrites();
-    this.#notFollowed = from?.notFollowed ?? { binaryFiles: 0, misfitFiles: 0, lostInMerges: 0, repairedDates: 0 };
+    this.#notFollowed = from?.notFollowed ?? {
+      binaryFiles: 0,
+      misfitFiles: 0,
+      lostInMerges: 0,
+      repairedDates: 0,
+      filesWithoutContent: options.leftOut?.length ?? 0,
+    };
     this.#places.forEach((place, number) => {
       this.#placeNumbers.set(`${place.directory}\0${place.language}\0${place.counted}`, number);
     });
@@ -216,12 +239,10 @@ class Follower {
       for (const parent of parents) this.#children.set(parent, (this.#children.get(parent) ?? 0) + 1);
     }
     if (from) {
-      this.#trees.set(from.head, {
-        tree: from.tree,
-        time: from.commits[from.commits.length - 1].time,
-        // One child too many keeps the map from being changed under a caller who still holds the earlier history's tree.
-        children: (this.#children.get(from.head) ?? 0) + 1,
-      });
+      const tree = new FileTree(this.#pathNumbers);
+      for (const [path, state] of from.tree) tree.set(path, state);
+      const { time } = from.commits[from.commits.length - 1];
+      this.#trees.set(from.head, { tree, time, children: this.#children.get(from.head) ?? 0 });
     }
   }
 
@@ -236,7 +257,7 @@ class Follower {
       commits: this.#commits,
       places: this.#places,
       table: this.#table,
-      tree: last?.tree ?? new Map(),
+      tree: new Map(last?.tree),
       notFollowed: this.#notFollowed,
       recall: this.#recall,
       rewrites: this.#rewrites,
@@ -247,7 +268,7 @@ class Follower {
     const number = this.#commits.length;
     const parents = this.#options.walk === 'first-parent' ? commit.parents.slice(0, 1) : commit.parents;
     const time = this.#time(commit, parents);
-    const trees = parents.map((parent) => this.#trees.get(parent)?.tree ?? new Map<string, FileState>());
+    const trees = parents.map((parent) => this.#trees.get(parent)?.tree ?? new FileTree(this.#pathNumbers));
     const tree = this.#inherit(parents[0], parents.length === 1);
     const deed = new CommitDeed(this.#table, this.#recall, this.#commits, number, time);
     const written: WrittenLine[] = [];
@@ -295,8 +316,8 @@ class Follower {
 
   #followPlain(
     commit: LoggedCommit,
-    old: TreeState | undefined,
-    tree: TreeState,
+    old: FileTree | undefined,
+    tree: FileTree,
     number: number,
     deed: CommitDeed,
     written: WrittenLine[],
@@ -326,8 +347,8 @@ class Follower {
   #followMerge(
     commit: LoggedCommit,
     merge: LoggedCommit | undefined,
-    trees: readonly TreeState[],
-    tree: TreeState,
+    trees: readonly FileTree[],
+    tree: FileTree,
     number: number,
     deed: CommitDeed,
   ): void {
@@ -370,10 +391,10 @@ class Follower {
   }
 
   /** The first parent's tree, to be changed in place if nobody else needs it, or a copy. */
-  #inherit(parent: string | undefined, onlyParent: boolean): TreeState {
+  #inherit(parent: string | undefined, onlyParent: boolean): FileTree {
     const held = parent === undefined ? undefined : this.#trees.get(parent);
-    if (!held) return new Map();
-    return onlyParent && held.children === 1 ? held.tree : new Map(held.tree);
+    if (!held) return new FileTree(this.#pathNumbers);
+    return onlyParent && held.children === 1 ? held.tree : held.tree.fork();
   }
 
   #release(parent: string): void {
@@ -410,9 +431,9 @@ function isText(change: FileChange): boolean {
 }
 
 /** A file that a merge took from a parent under another name. */
-function byBlob(tree: TreeState, blob: string, merged: FileChange | undefined): FileState | undefined {
+function byBlob(tree: FileTree, blob: string, merged: FileChange | undefined): FileState | undefined {
   if (merged) return undefined;
-  for (const state of tree.values()) if (state.blob === blob) return state;
+  for (const [, state] of tree) if (state.blob === blob) return state;
   return undefined;
 }
 

@@ -118,11 +118,18 @@ export function graphArguments(revision: string, walk: Walk, exclude: readonly s
 export class GitFailure extends Error {
   readonly code = 'LATHE_HISTORY_GIT';
   readonly remedy: string | null;
+  /** An object could not be read: it is missing or damaged. */
+  readonly unreadable: boolean;
 
-  constructor(message: string, remedy: string | null = null, cause?: unknown) {
+  constructor(
+    message: string,
+    remedy: string | null = null,
+    { cause, unreadable = false }: { cause?: unknown; unreadable?: boolean } = {},
+  ) {
     super(message, { cause });
     this.name = 'GitFailure';
     this.remedy = remedy;
+    this.unreadable = unreadable;
   }
 }
 
@@ -142,7 +149,7 @@ export function environment(): NodeJS.ProcessEnv {
 }
 
 /** Most bytes of git's output that wait to be read before git has to. */
-const READ_AHEAD_BYTES = 4 << 20;
+const READ_AHEAD_BYTES = 2 << 20;
 
 export interface GitStreamOptions {
   /** What git reads from its standard input, which is then closed. */
@@ -205,7 +212,10 @@ export function gitStream(
       if (!end) child.kill('SIGKILL');
     }
     const { code, signal, error } = end;
-    if (error) throw new GitFailure(`git could not be started: ${error.message}`, 'Install git and try again.', error);
+    if (error)
+      throw new GitFailure(`git could not be started: ${error.message}`, 'Install git and try again.', {
+        cause: error,
+      });
     if (code !== 0) throw failureOf(args, said.trim() || `ended with ${signal ?? code}`);
   }
   return read();
@@ -213,10 +223,14 @@ export function gitStream(
 
 function failureOf(args: readonly string[], said: string): GitFailure {
   const command = args.find((word) => !word.startsWith('-') && !word.includes('=')) ?? '';
-  const broken = /missing|corrupt|unable to read|bad object|not a valid object|unreadable|inflate/i.test(said);
+  const unreadable =
+    /missing|corrupt|unable to read|bad object|not a valid object|unreadable|inflate|promisor|could not fetch/i.test(
+      said,
+    );
   return new GitFailure(
     `git ${command} failed: ${said.split('\n').slice(0, 3).join(' · ')}`,
-    broken ? 'The object database is damaged or incomplete: `git fsck` says what is missing.' : null,
+    unreadable ? 'The object database is damaged or incomplete: `git fsck` says what is missing.' : null,
+    { unreadable },
   );
 }
 

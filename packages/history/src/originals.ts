@@ -89,12 +89,19 @@ export class Originals {
   }
 
   /** Reads the commits that `revisions` (arguments of rev-list, globs included) reach and `head` does not. */
-  static async read(
-    directory: string,
-    head: string,
-    revisions: readonly string[],
-    notes: readonly string[],
-  ): Promise<Originals> {
+  static async read({
+    directory,
+    head,
+    revisions,
+    notes,
+    paths,
+  }: {
+    directory: string;
+    head: string;
+    revisions: readonly string[];
+    notes: readonly string[];
+    paths: readonly string[];
+  }): Promise<Originals> {
     if (revisions.length === 0) return new Originals([], new Map(), 0);
     // Merges are left out: what one brings was written in its parents.
     const text = await gitText(directory, ['rev-list', '--topo-order', '--parents', ...revisions, '--not', head, '--']);
@@ -108,7 +115,7 @@ export class Originals {
     const commits = plain.slice(0, MOST_ORIGINALS).reverse();
     const candidates: Candidate[] = [];
     const byHash = new Map<number, number[]>();
-    const feed = new CommitFeed({ directory, part: 'plain', commits, notes, paths: [] });
+    const feed = new CommitFeed({ directory, part: 'plain', commits, notes, paths });
     try {
       for (const id of commits) {
         const commit = await feed.next(id);

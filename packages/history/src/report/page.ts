@@ -261,12 +261,19 @@ ${
 }
 
 function notFollowed(audit: AuditDocument): string {
-  const { binaryFiles, misfitFiles, lostInMerges, repairedDates, notes } = audit.notFollowed;
+  const { binaryFiles, misfitFiles, lostInMerges, repairedDates, notes, ...rest } = audit.notFollowed;
+  const { filesWithoutContent, untracedLines, unmatchedCommits, unreadCommits } = rest;
+  const { rebased, squashed, tracedLines } = audit.rewrites;
   const facts = [
     `${count(binaryFiles)} changes of binary files`,
     `${count(misfitFiles)} files whose lines were lost sight of`,
     `${count(lostInMerges)} lines that vanished in a merge, or in a file that turned binary, without a commit that took them out`,
     `${count(repairedDates)} commits with an impossible date`,
+    ...(filesWithoutContent > 0
+      ? [`${count(filesWithoutContent)} files of which the repository lacks some content: left out`]
+      : []),
+    `${count(rebased)} rebased and ${count(squashed)} squashed commits were recognised by originals outside the history: ${count(tracedLines)} of their lines are as old as there, ${count(untracedLines)} were found in none`,
+    `${count(unmatchedCommits)} commits outside the history were found nowhere in it${unreadCommits > 0 ? `, and ${count(unreadCommits)} more were not looked at` : ''}`,
   ];
   return `<ul>${[...facts, ...notes].map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`;
 }

@@ -53,11 +53,15 @@ function figure(name: Figure['name'], observations: readonly Observation[]): Fig
   };
 }
 
-/** Whether no mean over seeds lies above the one before it by more than twice the scatter of seeds. */
+/** A rise by less than this share is not counted as one. */
+const LEVEL = 0.01;
+
+/** Whether no mean over seeds lies above the one before it by more than a hundredth, or twice the scatter of seeds. */
 function falls(observations: readonly Observation[]): boolean {
   const groups = grouped(observations);
   const means = groups.map(({ ys }) => mean(ys));
-  return means.every((value, i) => i === 0 || value <= means[i - 1]! + 2 * scatter(groups));
+  const least = 2 * scatter(groups);
+  return means.every((value, i) => i === 0 || value <= means[i - 1]! + Math.max(least, LEVEL * value));
 }
 
 /** Standard deviation of one run about the mean of its place, all places together; 0 with a single seed. */

@@ -201,7 +201,7 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
     rewrites: {
       rebased: rewrites.rebased,
       squashed: rewrites.squashed,
-      tracedLines: table.original.size,
+      tracedLines: rewrites.tracedLines,
     },
     notFollowed: {
       ...history.notFollowed,

@@ -117,6 +117,8 @@ export const AuditDocument = z.object({
     repairedDates: z.int(),
     /** Files left out because the repository lacks some of their contents: a partial clone, a lost object. */
     filesWithoutContent: z.int(),
+    /** Lines of Agent Trace files that are no record, or name no revision. */
+    unreadTraces: z.int(),
     /** Lines of rebased and squashed commits that stand in none of their originals: written in the rewriting. */
     untracedLines: z.int(),
     /** Commits outside the history that were found nowhere in it: not merged, or changed beyond recognition. */

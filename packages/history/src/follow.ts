@@ -1,3 +1,4 @@
+import { AgentTraces, originByTrace } from './agent-trace.ts';
 import { type AuthorClass, authorClassOf, type Origin, originOf } from './authorship.ts';
 import { CommitFeed } from './commit-feed.ts';
 import { FileTree, PathNumbers } from './file-tree.ts';
@@ -51,6 +52,8 @@ export interface NotFollowed {
   repairedDates: number;
   /** Files left out because the repository lacks some of their contents. */
   filesWithoutContent: number;
+  /** Lines of Agent Trace files of which nothing could be made. */
+  unreadTraces: number;
 }
 
 /** The lines of a repository and what became of them: all that an audit is computed from. */
@@ -187,6 +190,7 @@ class Follower {
   readonly #children = new Map<string, number>();
 
   readonly #originals: Originals;
+  readonly #traces: AgentTraces;
   readonly #rewrites: Rewrites;
 
   static async start(
@@ -207,18 +211,21 @@ class Follower {
       notes,
       paths: allBut(options.leftOut ?? []),
     });
-    return new Follower(options, new CountedPaths(attributes), originals, graph);
+    const traces = await AgentTraces.read(options.directory, options.head);
+    return new Follower(options, new CountedPaths(attributes), originals, traces, graph);
   }
 
   private constructor(
     options: FollowOptions,
     paths: CountedPaths,
     originals: Originals,
+    traces: AgentTraces,
     graph: readonly (readonly string[])[],
   ) {
     this.#options = options;
     this.#paths = paths;
     this.#originals = originals;
+    this.#traces = traces;
     const { from } = options;
     this.#commits = from?.commits ?? [];
     this.#places = from?.places ?? [];
@@ -231,6 +238,7 @@ class Follower {
       lostInMerges: 0,
       repairedDates: 0,
       filesWithoutContent: options.leftOut?.length ?? 0,
+      unreadTraces: 0,
     };
     this.#places.forEach((place, number) => {
       this.#placeNumbers.set(`${place.directory}\0${place.language}\0${place.counted}`, number);
@@ -251,6 +259,7 @@ class Follower {
     const last = this.#trees.get(head);
     this.#rewrites.unmatchedCommits = this.#originals.without(this.#rewrites.found);
     this.#rewrites.unreadCommits = this.#originals.unread;
+    this.#notFollowed.unreadTraces = this.#traces.unread;
     return {
       head,
       walk,
@@ -272,10 +281,12 @@ class Follower {
     const tree = this.#inherit(parents[0], parents.length === 1);
     const deed = new CommitDeed(this.#table, this.#recall, this.#commits, number, time);
     const written: WrittenLine[] = [];
+    const traced: TracedLine[] = [];
+    const noteIsTrace = commit.notes !== '' && this.#traces.addNote(commit.id, commit.notes);
     if (commit.parents.length > 1 && this.#options.walk === 'all') {
       this.#followMerge(commit, merge, trees, tree, number, deed);
     } else {
-      this.#followPlain(commit, trees[0], tree, number, deed, written);
+      this.#followPlain(commit, trees[0], tree, number, deed, written, traced);
     }
     for (const parent of parents) this.#release(parent);
     this.#trees.set(commit.id, { tree, time, children: this.#children.get(commit.id) ?? 0 });
@@ -283,12 +294,29 @@ class Follower {
       id: commit.id,
       time,
       author: authorClassOf(commit),
-      origin: originOf(commit),
+      // A record that says of each line whose it is says nothing of the commit as a whole.
+      origin: originOf(noteIsTrace ? { ...commit, notes: '' } : commit),
       ...deed.settle(),
     };
     this.#commits.push(followed);
     this.#recognise(commit, followed, written);
+    this.#attribute(followed, traced);
     this.#recall.expire(time);
+  }
+
+  /** Gives lines the origin that Agent Trace records say they have, where the commit as a whole says another. */
+  #attribute(followed: FollowedCommit, traced: readonly TracedLine[]): void {
+    const numbers = new Map<string, number>();
+    for (const { record, origin } of traced) {
+      const was = this.#table.original.get(record);
+      const { id, time, author } = was === undefined ? followed : this.#rewrites.originals[was];
+      // What was kept from Lathe's candidates was recorded when it was kept.
+      if (followed.origin === 'lathe-kept' || (was === undefined && origin === followed.origin)) continue;
+      const key = `${id} ${origin}`;
+      const at = numbers.get(key) ?? this.#rewrites.originals.push({ id, time, author, origin }) - 1;
+      numbers.set(key, at);
+      if (this.#table.began[record] === this.#commits.length - 1) this.#table.original.set(record, at);
+    }
   }
 
   /** Gives lines that came by a rebase or a squash the age and origin they have where they were written. */
@@ -310,7 +338,9 @@ class Follower {
         numbers.set(original.id, at);
       }
       // A line that goes on with an earlier one's life is older still.
-      if (at !== null && this.#table.began[record] === number) this.#table.original.set(record, at);
+      if (at === null || this.#table.began[record] !== number) continue;
+      this.#table.original.set(record, at);
+      this.#rewrites.tracedLines++;
     }
   }
 
@@ -321,6 +351,7 @@ class Follower {
     number: number,
     deed: CommitDeed,
     written: WrittenLine[],
+    traced: TracedLine[],
   ): void {
     // Read every old state first: a commit may rename a to b and b to a.
     const sources = commit.changes.map((change) => old?.get(change.oldPaths[0]));
@@ -335,6 +366,16 @@ class Follower {
       if (change.binary) this.#notFollowed.binaryFiles++;
       if (applied.misfit) this.#notFollowed.misfitFiles++;
       deed.change(change, applied.hunks, this.#places[place].counted);
+      const ranges = this.#traces.rangesOf(commit.id, commit.parents, readablePath(change.newPath));
+      if (ranges) {
+        applied.hunks.forEach(({ firstAdded }, h) => {
+          const { newStart, added } = change.hunks[h];
+          for (let l = 0; l < added.length; l++) {
+            const origin = originByTrace(ranges, newStart + l + 1);
+            if (origin) traced.push({ record: firstAdded + l, origin });
+          }
+        });
+      }
       if (this.#originals.size === 0) return;
       applied.hunks.forEach(({ firstAdded }, h) => {
         change.hunks[h].added.forEach(({ hash, trivial }, l) => {
@@ -435,6 +476,11 @@ function byBlob(tree: FileTree, blob: string, merged: FileChange | undefined): F
   if (merged) return undefined;
   for (const [, state] of tree) if (state.blob === blob) return state;
   return undefined;
+}
+
+interface TracedLine {
+  readonly record: number;
+  readonly origin: Origin;
 }
 
 interface CountedLine {

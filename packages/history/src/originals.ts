@@ -32,6 +32,8 @@ export interface Rewrites {
   squashed: number;
   /** What the line table's `original` refers to. */
   readonly originals: OriginalCommit[];
+  /** Lines of recognised commits that have another age or origin there. */
+  tracedLines: number;
   /** Lines of recognised commits that stand in none of their originals. */
   untracedLines: number;
   /** Ids of the commits outside the history that were found again in it. */
@@ -47,6 +49,7 @@ export function noRewrites(): Rewrites {
     rebased: 0,
     squashed: 0,
     originals: [],
+    tracedLines: 0,
     untracedLines: 0,
     found: new Set(),
     unmatchedCommits: 0,

@@ -262,7 +262,7 @@ ${
 
 function notFollowed(audit: AuditDocument): string {
   const { binaryFiles, misfitFiles, lostInMerges, repairedDates, notes, ...rest } = audit.notFollowed;
-  const { filesWithoutContent, untracedLines, unmatchedCommits, unreadCommits } = rest;
+  const { filesWithoutContent, unreadTraces, untracedLines, unmatchedCommits, unreadCommits } = rest;
   const { rebased, squashed, tracedLines } = audit.rewrites;
   const facts = [
     `${count(binaryFiles)} changes of binary files`,
@@ -272,6 +272,7 @@ function notFollowed(audit: AuditDocument): string {
     ...(filesWithoutContent > 0
       ? [`${count(filesWithoutContent)} files of which the repository lacks some content: left out`]
       : []),
+    ...(unreadTraces > 0 ? [`${count(unreadTraces)} lines of Agent Trace files of which nothing could be made`] : []),
     `${count(rebased)} rebased and ${count(squashed)} squashed commits were recognised by originals outside the history: ${count(tracedLines)} of their lines are as old as there, ${count(untracedLines)} were found in none`,
     `${count(unmatchedCommits)} commits outside the history were found nowhere in it${unreadCommits > 0 ? `, and ${count(unreadCommits)} more were not looked at` : ''}`,
   ];

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AuditDocument } from '@lathe/history';
@@ -45,6 +45,56 @@ describe('scan', () => {
     expect(findings.filter(({ kind }) => kind === 'security').map(({ path }) => path)).toEqual(['new.js']);
   });
 
+  test('against a base the dirt of the change is found: weaker tests, dead exports, copies, empty comments', async () => {
+    const repository = initRepository();
+    const block = Array.from({ length: 6 }, (_, i) => `  const part${i} = list[${i}].trim().toUpperCase();`).join('\n');
+    repository.write('src/names.js', `export function names(list) {\n${block}\n  return part0 + part5;\n}\n`);
+    repository.write('src/use.js', "import { names } from './names.js';\nnames([]);\n");
+    repository.write('src/names.test.js', "it('works', () => {\n  expect(a()).toBe(1);\n  expect(b()).toBe(2);\n});\n");
+    repository.git('add', '-A');
+    repository.git('commit', '-q', '-m', 'First');
+    repository.write('src/names.test.js', "it.skip('works', () => {\n  expect(true).toBe(true);\n});\n");
+    repository.write(
+      'src/more.js',
+      `export function more(list) {\n${block}\n  // return part one\n  return part1;\n}\n`,
+    );
+    const ended = await runLathe(['scan', '.', '--base', 'HEAD', '--json'], { cwd: repository.root });
+    const { findings } = ScanDocument.parse(JSON.parse(ended.stdout));
+    expect(findings.map(({ rule, path }) => [rule, path])).toEqual([
+      ['lathe/comment-repeats-code', 'src/more.js'],
+      ['lathe/dead-export', 'src/more.js'],
+      ['lathe/duplicate-block', 'src/more.js'],
+      ['lathe/test-weakened', 'src/names.test.js'],
+    ]);
+  });
+
+  test('settings turn rules off and weigh them otherwise; comments with a reason silence and are counted', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'lathe-scan-'));
+    writeFileSync(join(cwd, 'users.js'), injectable);
+    writeFileSync(join(cwd, 'run.js'), 'export const run = (text) => eval(text);\n');
+    writeFileSync(
+      join(cwd, 'known.js'),
+      'export const run = (text) => eval(text); // lathe-ignore code-from-data, detect-eval-with-expression -- a calculator\n',
+    );
+    mkdirSync(join(cwd, '.lathe'));
+    writeFileSync(
+      join(cwd, '.lathe/gates.yml'),
+      'rules:\n  lathe/sql-from-text: off\n  lathe/sql-text: off\n  lathe/code-from-data: critical\n  eslint/*: off\n',
+    );
+    const ended = await runLathe(['scan', '.', '--json', '--fail-on', 'critical'], { cwd });
+    expect(ended.status, ended.stderr).toBe(12);
+    const document = ScanDocument.parse(JSON.parse(ended.stdout));
+    expect(document.findings.map(({ rule, path, severity }) => [rule, path, severity])).toEqual([
+      ['lathe/code-from-data', 'run.js', 'critical'],
+    ]);
+    expect(document.suppressed).toBe(1);
+    writeFileSync(join(cwd, '.lathe/gates.yml'), 'rules: {lathe/ssrf: sometimes}\n');
+    expect(await runLathe(['scan', '.'], { cwd })).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/gates\.yml/),
+    });
+  });
+
   test.each([
     [['scan', 'nothing'], 3, /nothing does not exist/],
     [['scan', '.', '--base', 'nothing'], 3, /No commit is named nothing/],
@@ -71,6 +121,53 @@ describe('audit', () => {
     const words = await runLathe(['audit', '--since', '90d'], { cwd: repository.root });
     expect(words.stdout).toMatch(/2 commits since .*, 2 lines at the head/);
     expect(words.stdout).not.toContain('\u001b');
+  });
+
+  test('--findings says since when a weakness stands and when one went, in JSON, in words and as SARIF', async () => {
+    const repository = initRepository();
+    const commit = (message: string, date: string) => {
+      repository.git('add', '-A');
+      repository.git('commit', '-q', '-m', message, '--date', date);
+    };
+    const cipher = (name: string) =>
+      `import { createCipheriv } from 'node:crypto';\nexport const ${name} = (key, text) => {\n  const cipher = createCipheriv('aes-256-cbc', key, Buffer.alloc(16));\n  return cipher.update(text, 'utf8', 'hex') + cipher.final('hex');\n};\n`;
+    repository.write('a.js', 'export const one = 1;\n');
+    commit('First', '2026-01-01T00:00:00Z');
+    repository.write('stays.js', cipher('stays'));
+    repository.write('goes.js', cipher('goes'));
+    commit('Second', '2026-03-01T00:00:00Z');
+    repository.write('goes.js', 'export const goes = 1;\n');
+    commit('Third', '2026-05-01T00:00:00Z');
+    // Trees are chosen by the committer's clock.
+    repository.git('rebase', '-q', '--root', '--committer-date-is-author-date');
+    const came = repository.git('rev-parse', 'HEAD~').trim();
+    const ended = await runLathe(['audit', '--findings', '--json', '--sarif', 'audit.sarif'], { cwd: repository.root });
+    expect(ended.status, ended.stderr).toBe(0);
+    const { findings, findingSamples } = AuditDocument.parse(JSON.parse(ended.stdout));
+    expect(findingSamples.length).toBeGreaterThan(1);
+    expect(findings.filter(({ status }) => status === 'open').map(({ path }) => path)).toContain('stays.js');
+    expect(findings.filter(({ path }) => path === 'stays.js')).toSatisfy((all: { lineWrittenIn: string }[]) =>
+      all.every(({ lineWrittenIn }) => lineWrittenIn === came),
+    );
+    expect(new Set(findings.filter(({ path }) => path === 'goes.js').map(({ status }) => status))).toEqual(
+      new Set(['gone']),
+    );
+    const sarif = JSON.parse(readFileSync(join(repository.root, 'audit.sarif'), 'utf8'));
+    expect(JSON.stringify(sarif.runs[0].results)).toContain('stays.js');
+    expect(JSON.stringify(sarif.runs[0].results)).not.toContain('goes.js');
+    const words = await runLathe(['audit', '--findings'], { cwd: repository.root });
+    expect(words.stdout).toMatch(/findings +\d+ open at the head, \d+ came and went, in \d trees/);
+    expect(words.stdout).toContain('stays.js:3');
+  });
+
+  test.each([
+    ['a folder that is no repository', () => mkdtempSync(join(tmpdir(), 'lathe-none-')), /not inside a git repository/],
+    ['a repository without a commit', () => initRepository().root, /no commit yet/],
+  ])('%s: a message, no document, no stack', async (_what, make, said) => {
+    const ended = await runLathe(['audit', '--json'], { cwd: make() });
+    expect(ended).toMatchObject({ status: 1, stdout: '' });
+    expect(ended.stderr).toMatch(said);
+    expect(ended.stderr).not.toMatch(/^\s+at /m);
   });
 
   test('a date that is none is a usage error', async () => {

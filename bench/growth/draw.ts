@@ -16,7 +16,7 @@ export function drawGrowth(label: string, observations: readonly Observation[], 
   const [least, most] = [Math.min(...xs), Math.max(...xs)];
   const curve = Array.from({ length: CURVE_POINTS }, (_, i) => {
     const x = least * (most / least) ** (i / (CURVE_POINTS - 1));
-    return { x, y: fit?.at(x) };
+    return { x: Math.log2(x), y: fit?.at(x) };
   });
   const svg = Plot.plot({
     // linkedom's document has what Plot calls; its type is not the browser's.
@@ -24,12 +24,21 @@ export function drawGrowth(label: string, observations: readonly Observation[], 
     width: 640,
     height: 320,
     marginLeft: 52,
+    marginBottom: 46,
     style: { background: 'transparent', fontSize: '13px' },
-    x: { type: 'log', label, tickFormat: short, ticks: [...new Set(xs)] },
+    // A logarithmic scale of Plot's own leaves out labels of places that are no round numbers.
+    x: { label, labelOffset: 40, ticks: [...new Set(xs)].map(Math.log2), tickFormat: (power) => short(2 ** power) },
     y: { label: 'validation, bits a byte', grid: true, nice: true },
     marks: [
       ...(fit === null ? [] : [Plot.lineY(curve, { x: 'x', y: 'y', stroke: 'var(--line)', strokeWidth: 2 })]),
-      Plot.dot(observations, { x: 'x', y: 'y', r: 3.5, stroke: 'var(--dot)', fill: 'var(--dot)', fillOpacity: 0.35 }),
+      Plot.dot(observations, {
+        x: ({ x }: Observation) => Math.log2(x),
+        y: 'y',
+        r: 3.5,
+        stroke: 'var(--dot)',
+        fill: 'var(--dot)',
+        fillOpacity: 0.35,
+      }),
     ],
   });
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
@@ -41,5 +50,5 @@ export function short(value: number): string {
   if (value >= 1e6) return `${Number((value / 1e6).toPrecision(2))}M`;
   if (value >= 1e4) return `${Math.round(value / 1e3)}k`;
   if (value >= 1e3) return `${Number((value / 1e3).toPrecision(2))}k`;
-  return String(Number(value.toPrecision(3)));
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(2)));
 }

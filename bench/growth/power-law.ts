@@ -22,7 +22,7 @@ export interface PowerLaw {
   readonly b: Interval;
   /** Root of the mean squared residual, over the degrees of freedom. */
   readonly residual: number;
-  /** Root of the mean squared error where all observations at one x are left out of the fit and predicted by it. Stone 1974 */
+  /** Root of the mean squared error where all observations at one x between the ends are left out of the fit and predicted by it. Stone 1974 */
   readonly leftOut: number;
   at(x: number): number;
 }
@@ -75,8 +75,9 @@ export function fitPowerLaw(
 }
 
 function leftOutError(x: readonly number[], y: readonly number[], floor: boolean): number {
-  let squares = 0;
-  for (const left of new Set(x)) {
+  const inner = new Set(x.filter((value) => value > Math.min(...x) && value < Math.max(...x)));
+  const errors: number[] = [];
+  for (const left of inner) {
     const rest = x.flatMap((value, i) => (value === left ? [] : [i]));
     const solution = solve(
       rest.map((i) => x[i]!),
@@ -84,9 +85,9 @@ function leftOutError(x: readonly number[], y: readonly number[], floor: boolean
       floor,
     );
     const predicted = evaluate(solution, left);
-    for (const [i, value] of x.entries()) if (value === left) squares += (y[i]! - predicted) ** 2;
+    for (const [i, value] of x.entries()) if (value === left) errors.push(y[i]! - predicted);
   }
-  return Math.sqrt(squares / x.length);
+  return Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / errors.length);
 }
 
 interface Solution {

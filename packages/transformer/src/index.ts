@@ -36,7 +36,13 @@ export { type LoraRunOptions, runLora } from './train/lora/run-lora.ts';
 export { type Corpus, type FinishedRun, type RunOptions, runTraining } from './train/run.ts';
 export { TrainError } from './train/train-error.ts';
 export { type Step, Trainer, type TrainingOptions } from './train/trainer.ts';
-export { type Preset, parameterCount, swiGluWidth, type TrainingConfig } from './train/training-config.ts';
+export {
+  checkTrainingConfig,
+  type Preset,
+  parameterCount,
+  swiGluWidth,
+  type TrainingConfig,
+} from './train/training-config.ts';
 export { type TrainingJob, trainInProcess } from './train/training-process.ts';
 export {
   type BlockMatrix,

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type FileScore, scoreFile, scorePage } from '@lathe/house';
@@ -29,13 +30,7 @@ export async function score(paths: readonly string[], flags: ScoreFlags, termina
     try {
       for (const path of paths) {
         display.doing(`reading ${plainLine(path)}`);
-        const text = await readFile(resolve(terminal.cwd, path), 'utf8').catch((cause: unknown) => {
-          throw new LatheError(
-            'LATHE_NOT_FOUND_FILE',
-            `${path} could not be read: ${cause instanceof Error ? cause.message : cause}`,
-            { cause },
-          );
-        });
+        const text = await readText(resolve(terminal.cwd, path), path);
         scored.push({ score: await scoreFile(model, path, text), text });
       }
     } finally {
@@ -49,6 +44,24 @@ export async function score(paths: readonly string[], flags: ScoreFlags, termina
   } finally {
     display.close();
   }
+}
+
+async function readText(file: string, path: string): Promise<string> {
+  const bytes = await readFile(file).catch((cause: unknown) => {
+    throw new LatheError(
+      'LATHE_NOT_FOUND_FILE',
+      `${path} could not be read: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    );
+  });
+  const fail = (got: string): never => {
+    throw new LatheError('LATHE_SCORE_TEXT', `${plainLine(path)}: expected text in UTF-8, got ${got}`, {
+      remedy: 'Leave the file out, or convert it, e.g. iconv -f latin1 -t utf-8.',
+    });
+  };
+  if (bytes.length === 0) fail('an empty file');
+  if (!isUtf8(bytes) || bytes.includes(0)) fail('other bytes');
+  return bytes.toString('utf8');
 }
 
 /** A catalogue name, a .gguf file, or a folder that `lathe train` has written; `local:` before it changes nothing. */

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Device, requireDevice } from '@lathe/graph';
@@ -7,6 +7,8 @@ import { resolveModel } from '@lathe/makers';
 import { LatheError } from '@lathe/protocol';
 import {
   ALL_MODULES,
+  type Corpus,
+  checkTrainingConfig,
   type FinishedRun,
   LORA_DEFAULTS,
   type LoraModule,
@@ -72,6 +74,8 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
   const interrupt = watchInterrupt(() => display.note('stopping after this step; what is learned is saved'));
   try {
     if (flags.device !== undefined) await requireDevice(flags.device);
+    const job = await jobOf(flags, terminal);
+    await refuseMissing(paths, terminal);
     display.doing('choosing files to learn from');
     const {
       train: training,
@@ -102,10 +106,10 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
       (text) => display.note(text),
     );
     const corpus = { train: training.map(({ text }) => text), validation: validation.map(({ text }) => text) };
-    const job: TrainingJob = flags.lora
-      ? { kind: 'lora', corpus, options: { ...(await loraOptions(flags, terminal)), directory } }
-      : { kind: 'scratch', corpus, options: { ...scratchOptions(flags), directory } };
-    const run = await trainInProcess(job, { signal: interrupt.signal, onEvent: (event) => watch.on(event) });
+    const run = await trainInProcess(job({ corpus, directory }), {
+      signal: interrupt.signal,
+      onEvent: (event) => watch.on(event),
+    });
     await writeFile(
       join(directory, 'data-card.json'),
       `${JSON.stringify({ ...card, tokens: watch.tokens }, null, 2)}\n`,
@@ -120,6 +124,27 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
     interrupt.ignore();
     display.close();
   }
+}
+
+/** Throws `TrainError` where the sizes do not fit each other, before any file is read. */
+async function jobOf(
+  flags: TrainFlags,
+  terminal: Terminal,
+): Promise<(data: { corpus: Corpus; directory: string }) => TrainingJob> {
+  if (flags.lora) {
+    const options = await loraOptions(flags, terminal);
+    return ({ corpus, directory }) => ({ kind: 'lora', corpus, options: { ...options, directory } });
+  }
+  const options = scratchOptions(flags);
+  checkTrainingConfig({ ...options.config, vocabSize: options.vocabSize });
+  return ({ corpus, directory }) => ({ kind: 'scratch', corpus, options: { ...options, directory } });
+}
+
+async function refuseMissing(paths: readonly string[], { cwd }: Terminal): Promise<void> {
+  for (const path of paths)
+    await stat(resolve(cwd, path)).catch((cause: unknown) => {
+      throw new LatheError('LATHE_NOT_FOUND_FILE', `expected files to learn from at ${path}, found nothing`, { cause });
+    });
 }
 
 /** Options of one way to train say nothing about the other. Throws `LATHE_USAGE_TRAIN`. */

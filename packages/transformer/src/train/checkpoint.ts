@@ -87,7 +87,17 @@ export async function readCheckpoint(path: string, expected?: TrainedConfig): Pr
   }
   const optimiser = new Map<string, Float32Array>();
   for (const [name, { data }] of tensors)
-    if (name.startsWith('optimiser.')) optimiser.set(name.slice('optimiser.'.length), data);
+    if (name.startsWith('optimiser.')) {
+      const own = name.slice('optimiser.'.length);
+      // m.<parameter>, v.<parameter>, u.<parameter>
+      const expectedLength = parameters.get(own.slice(own.indexOf('.') + 1))?.length;
+      if (data.length !== expectedLength)
+        fail(
+          `${name}: expected ${expectedLength ?? 'no such tensor'}, got ${data.length} numbers`,
+          'The file is damaged: go on from an earlier checkpoint.',
+        );
+      optimiser.set(own, data);
+    }
   return { config, progress: stored.progress, parameters, optimiser };
 }
 

@@ -1,12 +1,13 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { z } from 'zod';
 import { type BpeVocabulary, tokenizerJson, trainBpe } from './bpe.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import { exportGguf } from './export-gguf.ts';
 import { BEST, type LoopEnd, type LoopOptions, trainIn } from './loop.ts';
 import { TrainError } from './train-error.ts';
-import { fromScratch } from './trainer.ts';
+import { checkData, fromScratch } from './trainer.ts';
 import type { TrainingConfig } from './training-config.ts';
 
 export interface Corpus {
@@ -35,7 +36,8 @@ const FILES = { tokenizer: 'tokenizer.json', vocabulary: 'vocabulary.json', mode
 export async function runTraining(corpus: Corpus, options: RunOptions): Promise<FinishedRun> {
   const { directory } = options;
   await mkdir(directory, { recursive: true });
-  const vocabulary = await vocabularyOf(corpus, options);
+  const earlier = await earlierVocabulary(options);
+  const vocabulary = earlier ?? learnVocabulary(corpus, options);
   const tokenizer = new HuggingFaceTokenizer(tokenizerJson(vocabulary), {});
   const config: TrainingConfig = { ...options.config, vocabSize: vocabulary.tokens.length };
   const data = {
@@ -44,7 +46,11 @@ export async function runTraining(corpus: Corpus, options: RunOptions): Promise<
     endToken: END_TOKEN,
     decode: (tokens: readonly number[]) => tokenizer.decode([...tokens]),
   };
-  const end = await trainIn(fromScratch(config), data, options);
+  const subject = fromScratch(config);
+  checkData('training', data.train, config);
+  checkData('validation', data.validation, config);
+  if (earlier === null) await keepVocabulary(vocabulary, options);
+  const end = await trainIn(subject, data, options);
   return { ...end, model: end.bestValidationLoss === null ? null : await exportBest(directory, vocabulary) };
 }
 
@@ -57,31 +63,61 @@ async function exportBest(directory: string, vocabulary: BpeVocabulary): Promise
   return path;
 }
 
-/** The vocabulary an earlier run in the folder learned, or a new one. */
-async function vocabularyOf(corpus: Corpus, { directory, vocabSize }: RunOptions): Promise<BpeVocabulary> {
+const StoredVocabulary = z.object({
+  tokens: z.array(z.string()),
+  merges: z.array(z.tuple([z.string(), z.string()])),
+  special: z.array(z.string()),
+  /** What it was learned with: fewer tokens may have come out. */
+  asked: z.number().optional(),
+});
+
+/** The vocabulary an earlier run in the folder learned; null where there was none. */
+async function earlierVocabulary({ directory, vocabSize }: RunOptions): Promise<BpeVocabulary | null> {
   const path = join(directory, FILES.vocabulary);
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (text === null) return null;
+  const stored = StoredVocabulary.safeParse(parsed(text));
+  if (!stored.success)
+    throw new TrainError('LATHE_TRAIN_CHECKPOINT', `${path}: expected a vocabulary, got something else`, {
+      remedy: 'Remove the folder to start anew, or name another one.',
+    });
+  const { asked, ...vocabulary } = stored.data;
+  if (asked !== undefined && asked !== vocabSize)
+    throw new TrainError(
+      'LATHE_TRAIN_CHECKPOINT',
+      `${path}: expected a vocabulary learned for ${vocabSize} tokens, got one for ${asked}`,
+      { remedy: `Go on with --vocab ${asked}, or train in another folder.` },
+    );
+  return vocabulary;
+}
+
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as BpeVocabulary;
-  } catch (error) {
-    if (error instanceof SyntaxError)
-      throw new TrainError('LATHE_TRAIN_CHECKPOINT', `${path}: expected a vocabulary, got something else`, {
-        remedy: 'Remove the folder to start anew, or name another one.',
-      });
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
+}
+
+function learnVocabulary(corpus: Corpus, { vocabSize }: RunOptions): BpeVocabulary {
   if (corpus.train.every((text) => text.trim() === ''))
     throw new TrainError('LATHE_TRAIN_DATA', 'training data: expected text, got none', {
       remedy: 'Name files or folders that hold source text.',
     });
-  const vocabulary = trainBpe(corpus.train, vocabSize);
+  return trainBpe(corpus.train, vocabSize);
+}
+
+async function keepVocabulary(vocabulary: BpeVocabulary, { directory, vocabSize }: RunOptions): Promise<void> {
   for (const [file, content] of [
     [FILES.tokenizer, tokenizerJson(vocabulary)],
-    [FILES.vocabulary, vocabulary],
+    [FILES.vocabulary, { ...vocabulary, asked: vocabSize }],
   ] as const) {
     await writeFile(join(directory, `${file}.part`), JSON.stringify(content));
     await rename(join(directory, `${file}.part`), join(directory, file));
   }
-  return vocabulary;
 }
 
 /** The first token of every vocabulary that is learned here. */

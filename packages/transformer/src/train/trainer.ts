@@ -360,7 +360,12 @@ function drawnFrom(start: Start, draws: Draws): () => number {
   return () => start.normal * draws.normal();
 }
 
-function checkData(which: string, data: Uint16Array | Uint32Array, { blockSize, vocabSize }: TrainedConfig): void {
+/** Throws `TrainError` where there are too few tokens, or one that the vocabulary does not have. */
+export function checkData(
+  which: string,
+  data: Uint16Array | Uint32Array,
+  { blockSize, vocabSize }: TrainedConfig,
+): void {
   if (data.length < blockSize + 1)
     throw new TrainError(
       'LATHE_TRAIN_DATA',

@@ -35,7 +35,9 @@ export function swiGluWidth(nEmbd: number): number {
 /** Throws `TrainError` naming the field, what was expected and what was got. */
 export function checkTrainingConfig(config: TrainingConfig): void {
   const fail = (field: string, expected: string, got: unknown): never => {
-    throw new TrainError('LATHE_TRAIN_CONFIG', `${field}: expected ${expected}, got ${String(got)}`);
+    throw new TrainError('LATHE_TRAIN_CONFIG', `${field}: expected ${expected}, got ${String(got)}`, {
+      remedy: 'On the command line nEmbd is --width, nHead --heads, nLayer --layers, blockSize --block.',
+    });
   };
   const whole = (field: keyof TrainingConfig, most: number) => {
     const value = config[field];

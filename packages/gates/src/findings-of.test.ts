@@ -3,6 +3,7 @@ import { treeWith } from './__fixtures__/testing.ts';
 import { defaultGateConfig, type GateConfig } from './config.ts';
 import { findingsOf } from './findings-of.ts';
 import { createScannerPool, type ScannerPool } from './scanners/pool.ts';
+import { SCANNER_NAMES } from './scanners/scanner.ts';
 
 let pool: ScannerPool;
 beforeAll(() => {
@@ -11,8 +12,10 @@ beforeAll(() => {
 afterAll(() => pool.close());
 
 const config: GateConfig = { ...defaultGateConfig, scanTimeoutMs: 60_000 };
+/** Those that come with Lathe: whatever else is installed here. */
+const OWN = SCANNER_NAMES.filter((name) => !['sonarjs', 'flawfinder', 'cppcheck'].includes(name));
 const found = (files: Record<string, string>, over: Partial<GateConfig> = {}) =>
-  findingsOf(treeWith(files), { config: { ...config, ...over }, pool });
+  findingsOf(treeWith(files), { config: { ...config, ...over }, pool, scanners: OWN });
 
 it('finds weaknesses of several languages, with the symbol they are in', async () => {
   const { findings } = await found({
@@ -88,6 +91,9 @@ it('accepts modern syntax of every kind', async () => {
     'a.ts':
       'enum Colour { Red }\nabstract class A<const T> { declare x: T; @dec() m?(): void; }\nexport type { A };\nusing r = open();\nconst y = <T,>(v: T) => v satisfies T;\n',
     'b.tsx': 'export const B = <T extends object>(p: T) => <div {...p}>{"x"}</div>;\n',
+    'n.ts':
+      'class C {\n  constructor(@Inject() private readonly db: Db) {}\n  @Get(":id") find(@Param("id") id: string, @Body() body: unknown) {}\n}\n',
+    'g.js': '// @flow\nexport const f = (x: ?string): number => (x: any).length;\n',
     'c.js': '#!/usr/bin/env node\nexport const v = a?.b ?? c;\nawait v;\nconst e = <p>hi</p>;\n',
     'd.cjs': 'if (x) return;\nmodule.exports = 1;\n',
     'e.d.ts': 'declare module "m" { export function f(): void; }\n',

@@ -3,9 +3,10 @@ import type { GateCache } from './cache.ts';
 import type { GateConfig } from './config.ts';
 import { dependencyFindings } from './dependencies/findings.ts';
 import { differenceOfFindings } from './difference.ts';
-import type { PlacedFinding } from './finding.ts';
+import type { PlacedFinding, SourceFile } from './finding.ts';
 import { distinct, findingsOfFiles, sorted } from './findings-of.ts';
 import { runProbes } from './probes/run-probes.ts';
+import { changeFindings } from './quality/change.ts';
 import { duplicationFindings, indexOf } from './quality/duplication.ts';
 import type { ScannerPool } from './scanners/pool.ts';
 import { sourceFiles } from './source-files.ts';
@@ -40,7 +41,7 @@ interface WholeTree {
   readonly findings: readonly PlacedFinding[];
   readonly notLookedFor: readonly NotLookedFor[];
   readonly suppressed: number;
-  readonly files: number;
+  readonly files: readonly SourceFile[];
 }
 
 async function wholeTree(tree: Tree, options: ScanOptions): Promise<WholeTree> {
@@ -56,7 +57,7 @@ async function wholeTree(tree: Tree, options: ScanOptions): Promise<WholeTree> {
     findings: sorted([...scanned.findings, ...dependencies.findings, ...duplicates]),
     notLookedFor: distinct([...scanned.notLookedFor, ...dependencies.notLookedFor]),
     suppressed: scanned.suppressed.length + dependencies.suppressed,
-    files: selection.files.length,
+    files: selection.files,
   };
 }
 
@@ -64,15 +65,39 @@ async function wholeTree(tree: Tree, options: ScanOptions): Promise<WholeTree> {
 export async function scanTree(tree: Tree, options: ScanOptions): Promise<ScanDocument> {
   const whole = await wholeTree(tree, options);
   const old = options.base ? await wholeTree(options.base, options) : null;
-  const findings = old ? differenceOfFindings(old.findings, whole.findings).added : whole.findings;
+  const findings = old
+    ? [
+        ...differenceOfFindings(old.findings, whole.findings).added,
+        ...(await changeFindings({
+          ...changeBetween(old.files, whole.files),
+          base: options.base!,
+          candidate: tree,
+          config: options.config,
+        })),
+      ]
+    : whole.findings;
   const probed = options.workspace
     ? await probedTree(tree, options.workspace, options)
     : { findings: [], notLookedFor: [] };
   return {
-    ...whole,
     schemaVersion: 1,
+    suppressed: whole.suppressed,
+    files: whole.files.length,
     findings: sorted([...findings.map(toFinding), ...probed.findings]),
     notLookedFor: distinct([...whole.notLookedFor, ...probed.notLookedFor]),
+  };
+}
+
+/** Files that differ, on both sides. */
+function changeBetween(
+  old: readonly SourceFile[],
+  fresh: readonly SourceFile[],
+): { before: SourceFile[]; after: SourceFile[] } {
+  const before = new Map(old.map((file) => [file.path, file.text]));
+  const after = new Map(fresh.map((file) => [file.path, file.text]));
+  return {
+    before: old.filter((file) => after.get(file.path) !== file.text),
+    after: fresh.filter((file) => before.get(file.path) !== file.text),
   };
 }
 

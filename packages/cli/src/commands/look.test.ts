@@ -12,6 +12,7 @@ const ScanDocument = z.object({
   schemaVersion: z.literal(1),
   findings: z.array(Finding),
   notLookedFor: z.array(NotLookedFor),
+  suppressed: z.int(),
 });
 
 const safe = 'export const find = (db, name) => db.query("SELECT id FROM users WHERE name = ?", [name]);\n';
@@ -56,14 +57,14 @@ describe('scan', () => {
     repository.write('src/names.test.js', "it.skip('works', () => {\n  expect(true).toBe(true);\n});\n");
     repository.write(
       'src/more.js',
-      `export function more(list) {\n${block}\n  // return part one\n  return part1;\n}\n`,
+      `export function more(list) {\n${block}\n  // return the part\n  return part;\n}\n`,
     );
     const ended = await runLathe(['scan', '.', '--base', 'HEAD', '--json'], { cwd: repository.root });
     const { findings } = ScanDocument.parse(JSON.parse(ended.stdout));
     expect(findings.map(({ rule, path }) => [rule, path])).toEqual([
-      ['lathe/comment-repeats-code', 'src/more.js'],
       ['lathe/dead-export', 'src/more.js'],
       ['lathe/duplicate-block', 'src/more.js'],
+      ['lathe/comment-repeats-code', 'src/more.js'],
       ['lathe/test-weakened', 'src/names.test.js'],
     ]);
   });

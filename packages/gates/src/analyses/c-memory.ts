@@ -271,6 +271,7 @@ const SIZES: Readonly<Record<string, number>> = { char: 1, short: 2, int: 4, lon
 
 /** Bytes behind a name: an array of the function, or one allocation of a constant size. */
 function sizeOf(target: Node, fn: Node, file: ParsedFile): number | null {
+  if (target.kind() === 'field_expression') return sizeOfMember(target, file);
   if (target.kind() !== 'identifier') return null;
   const array = arraysOf(fn).get(target.text());
   if (array) return array.isChar ? array.size : null;
@@ -278,6 +279,19 @@ function sizeOf(target: Node, fn: Node, file: ParsedFile): number | null {
   if (values.length !== 1) return null;
   const allocation = /^(?:\([^)]*\)\s*)?malloc\s*\(([\s\S]*)\)$/.exec(values[0]!.text());
   return allocation ? constantBytes(allocation[1]!) : null;
+}
+
+/** Bytes of `u->name` where every struct of the file that has a `name` declares it as an array of one size. */
+function sizeOfMember(target: Node, file: ParsedFile): number | null {
+  const name = target.field('field')?.text();
+  const sizes = nodesOfKind(file.root, 'field_declaration').flatMap((declaration) => {
+    const array = declaration.field('declarator');
+    const named = array?.field('declarator')?.text() === name;
+    if (!array || !named) return [];
+    const size = Number(array.field('size')?.text());
+    return [/\bchar\b/.test(declaration.field('type')?.text() ?? '') && Number.isInteger(size) ? size : null];
+  });
+  return sizes.length > 0 && sizes.every((size) => size === sizes[0]) ? sizes[0]! : null;
 }
 
 /** `12`, `sizeof(char) * 12`, `4 * sizeof(int) + 1`; null where a name is in it. */

@@ -123,12 +123,8 @@ export async function lintFiles(
   for (const linter of linters) {
     const own = paths.filter((path) => linter.languages.includes(languageOf(path)));
     if (own.length === 0) continue;
-    const marks = ['LATHE-LINT-BEGIN', 'LATHE-LINT-END'] as const;
-    const command = `${linter.command(own.map(quoted))} 2>/dev/null >.lathe-lint; echo ${marks[0]}; head -c 15000 .lathe-lint; echo; echo ${marks[1]}; rm -f .lathe-lint`;
-    const result = await workspace.run(command, { limits: LIMITS, signal });
-    const json = new RegExp(`${marks[0]}\\n([\\s\\S]*)\\n${marks[1]}`).exec(result.outputTail)?.[1];
     try {
-      if (!json) throw new Error(result.ending === 'exited' ? 'it printed nothing' : result.ending);
+      const json = await printedBy(linter.command(own.map(quoted)), workspace, signal);
       for (const { path, line, rule, text } of linter.messagesIn(JSON.parse(json))) {
         const file = own.find((one) => path === one || path.endsWith(`/${one}`));
         const severity = severityUnder(config, `lint/${linter.name}/${rule}`, 'low');
@@ -156,6 +152,28 @@ export async function lintFiles(
     }
   }
   return { findings, notLookedFor };
+}
+
+/** What a command's result can hold of its output, as base64. */
+const SLICE_BYTES = 11_000;
+const MOST_BYTES = 1_000_000;
+const OUTPUT = '.lathe-lint';
+
+/** All that a command prints: into a file of the copy, and from there in slices, because results hold only the end. */
+async function printedBy(command: string, workspace: Pick<Workspace, 'run'>, signal: AbortSignal): Promise<string> {
+  const run = (line: string) => workspace.run(line, { limits: LIMITS, signal });
+  const result = await run(`${command} 2>/dev/null >${OUTPUT}; echo; echo LATHE-LINT-BYTES $(wc -c <${OUTPUT})`);
+  const bytes = Number(/LATHE-LINT-BYTES (\d+)\s*$/.exec(result.outputTail)?.[1]);
+  if (result.ending !== 'exited') throw new Error(result.ending);
+  if (!(bytes > 0)) throw new Error('it printed nothing');
+  if (bytes > MOST_BYTES) throw new Error(`it printed ${bytes} bytes, more than ${MOST_BYTES}`);
+  const slices: Buffer[] = [];
+  for (let at = 0; at * SLICE_BYTES < bytes; at++) {
+    const slice = await run(`dd if=${OUTPUT} bs=${SLICE_BYTES} skip=${at} count=1 2>/dev/null | base64`);
+    slices.push(Buffer.from(slice.outputTail, 'base64'));
+  }
+  await run(`rm -f ${OUTPUT}`);
+  return Buffer.concat(slices).toString('utf8');
 }
 
 function quoted(path: string): string {

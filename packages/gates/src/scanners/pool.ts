@@ -28,7 +28,11 @@ export function createScannerPool(
     idleTimeout: 60_000,
     terminateTimeout: 2_000,
     execArgv: ['--max-old-space-size=1024', '--disable-warning=ExperimentalWarning'],
-    env: { PATH: process.env.PATH ?? '', LANG: 'C.UTF-8' },
+    env: {
+      PATH: process.env.PATH ?? '',
+      LANG: 'C.UTF-8',
+      ...(process.env.LATHE_PLUGINS && { LATHE_PLUGINS: process.env.LATHE_PLUGINS }),
+    },
   });
   let free = workers;
   const waiting: (() => void)[] = [];

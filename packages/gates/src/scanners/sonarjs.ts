@@ -1,4 +1,6 @@
-import type { Linter } from 'eslint';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { lint } from './eslint.ts';
 import type { Scanner } from './scanner.ts';
 
@@ -29,30 +31,69 @@ const CWE: Readonly<Record<string, string>> = {
   'file-permissions': 'CWE-732',
 };
 
-let plugin: Promise<Linter.Config['plugins'] | null> | null = null;
+interface Loaded {
+  readonly plugin: Record<string, never> | null;
+  /** Why there is none. */
+  readonly why: string;
+}
 
-function load(): Promise<Linter.Config['plugins'] | null> {
-  // Not a dependency: the specifier is a variable so that nothing asks for it at build time.
+let loaded: Promise<Loaded> | null = null;
+
+function load(): Promise<Loaded> {
+  loaded ??= importPlugin();
+  return loaded;
+}
+
+/**
+ * From beside Lathe, or from the folder LATHE_PLUGINS names. Never from the code that is scanned: what lies there is not
+ * run.
+ */
+async function importPlugin(): Promise<Loaded> {
   const name = 'eslint-plugin-sonarjs';
-  plugin ??= import(name).then((module) => ({ sonarjs: module.default ?? module })).catch(() => null);
-  return plugin;
+  const places = [
+    import.meta.url,
+    ...(process.env.LATHE_PLUGINS ? [join(process.env.LATHE_PLUGINS, 'plugins.js')] : []),
+  ];
+  for (const place of places) {
+    let path: string;
+    try {
+      path = createRequire(place).resolve(name);
+    } catch {
+      continue;
+    }
+    try {
+      // lathe-ignore no-unsanitized/method -- found beside Lathe, or in a folder that the user named
+      const module = await import(pathToFileURL(path).href);
+      return { plugin: { sonarjs: (module.default ?? module) as never }, why: '' };
+    } catch (error) {
+      const words = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      return { plugin: null, why: `${name} is installed and cannot be loaded (it needs typescript 5): ${words}` };
+    }
+  }
+  return {
+    plugin: null,
+    why: `${name} (LGPL-3.0) is not installed: npm i ${name} typescript@5 in a folder, and name it in LATHE_PLUGINS`,
+  };
 }
 
 export const sonarjs: Scanner = {
   name: 'sonarjs',
   languages: ['javascript', 'typescript', 'tsx'],
   looksFor: 'weaknesses only eslint-plugin-sonarjs knows (weak hashes, cookies, unzip bombs, file permissions)',
-  whyNot: async () =>
-    (await load()) ? null : 'eslint-plugin-sonarjs (LGPL-3.0) is not installed: npm i -D eslint-plugin-sonarjs',
+  whyNot: async () => {
+    const { plugin, why } = await load();
+    return plugin ? null : why;
+  },
   async scan(file) {
-    const loaded = (await load()) as Record<string, never>;
-    const known = (loaded.sonarjs as { rules: Record<string, unknown> }).rules;
+    const { plugin, why } = await load();
+    if (!plugin) throw new Error(why);
+    const known = (plugin.sonarjs as { rules: Record<string, unknown> }).rules;
     const rules = Object.fromEntries(
       Object.keys(CWE)
         .filter((rule) => rule in known)
         .map((rule) => [`sonarjs/${rule}`, 'error' as const]),
     );
-    const { messages } = lint(file, rules, loaded);
+    const { messages } = lint(file, rules, plugin);
     return {
       findings: messages
         .filter((message) => message.ruleId?.startsWith('sonarjs/'))

@@ -84,15 +84,19 @@ const SAMPLE_BYTES = 1 << 20;
  * file moves the second time, which it cannot set back; a hash of the whole would take longer than opening the model.
  */
 async function fileIdentity(path: string): Promise<string> {
-  await using file = await open(path);
-  const { dev, ino, size, mtimeNs, ctimeNs } = await file.stat({ bigint: true });
-  const hash = createHash('sha256').update([dev, ino, size, mtimeNs, ctimeNs].join(' '));
-  const sample = Buffer.alloc(Math.min(SAMPLE_BYTES, Number(size)));
-  for (const position of [0, Math.max(0, Number(size) - SAMPLE_BYTES)]) {
-    const { bytesRead } = await file.read(sample, 0, sample.length, position);
-    hash.update(sample.subarray(0, bytesRead));
+  const file = await open(path);
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = await file.stat({ bigint: true });
+    const hash = createHash('sha256').update([dev, ino, size, mtimeNs, ctimeNs].join(' '));
+    const sample = Buffer.alloc(Math.min(SAMPLE_BYTES, Number(size)));
+    for (const position of [0, Math.max(0, Number(size) - SAMPLE_BYTES)]) {
+      const { bytesRead } = await file.read(sample, 0, sample.length, position);
+      hash.update(sample.subarray(0, bytesRead));
+    }
+    return hash.digest('hex');
+  } finally {
+    await file.close();
   }
-  return hash.digest('hex');
 }
 
 /**

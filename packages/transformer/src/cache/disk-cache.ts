@@ -127,16 +127,20 @@ async function isSound(folder: string, { files }: Manifest): Promise<boolean> {
 }
 
 async function checked(path: string): Promise<{ bytes: number; crc32: number }> {
-  await using file = await open(path);
-  // lathe-ignore no-unsafe-alloc -- only what the file filled is looked at
-  const buffer = Buffer.allocUnsafe(READ_BYTES);
-  let bytes = 0;
-  let sum = 0;
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, READ_BYTES);
-    if (bytesRead === 0) return { bytes, crc32: sum };
-    sum = crc32(buffer.subarray(0, bytesRead), sum);
-    bytes += bytesRead;
+  const file = await open(path);
+  try {
+    // lathe-ignore no-unsafe-alloc -- only what the file filled is looked at
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    let bytes = 0;
+    let sum = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES);
+      if (bytesRead === 0) return { bytes, crc32: sum };
+      sum = crc32(buffer.subarray(0, bytesRead), sum);
+      bytes += bytesRead;
+    }
+  } finally {
+    await file.close();
   }
 }
 

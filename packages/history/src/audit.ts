@@ -1,5 +1,5 @@
 import type { AuditDocument } from './document.ts';
-import type { FollowedHistory, Place } from './follow.ts';
+import type { FollowedCommit, FollowedHistory, Place } from './follow.ts';
 import { noOperations, OPERATIONS, type OperationCounts } from './operations.ts';
 import { RECALL_DAYS } from './recall-pool.ts';
 import { clusteredRate, countLife, kaplanMeier, type Lives, logRank, noLives, survivalOn } from './survival.ts';
@@ -22,6 +22,8 @@ const DAY = 86_400;
 const MOST_DIRECTORIES = 20;
 const MOST_COMMITS = 20;
 const MOST_CURVES = 8;
+/** Commits that are named beside a month or a folder. */
+const MOST_NAMED = 3;
 
 export function monthOf(time: number): string {
   return new Date(time * 1000).toISOString().slice(0, 7);
@@ -35,6 +37,16 @@ interface CommitChurn {
 
 interface Churn {
   readonly byCommit: Map<number, CommitChurn>;
+}
+
+function noChurn(): Churn {
+  return { byCommit: new Map() };
+}
+
+interface MonthCounts {
+  readonly commits: FollowedCommit[];
+  readonly operations: OperationCounts;
+  duplicateBlocks: number;
 }
 
 /**
@@ -63,7 +75,7 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
     }
     return lives;
   };
-  const total: Churn = { byCommit: new Map() };
+  const total = noChurn();
   const byMonth = new Map<string, Churn>();
   const byDirectory = new Map<string, Churn>();
   const directoryLines = new Map<string, number>();
@@ -89,7 +101,7 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
     if (!ended) directoryLines.set(place.directory, (directoryLines.get(place.directory) ?? 0) + lines);
     if (commit.time > headTime - options.windowDays * DAY) return;
     const churned = ended && age <= options.windowDays * DAY;
-    for (const churn of [total, entry(byMonth, month), entry(byDirectory, place.directory)]) {
+    for (const churn of [total, entry(byMonth, month, noChurn), entry(byDirectory, place.directory, noChurn)]) {
       const cluster = churn.byCommit.get(began);
       if (cluster) {
         cluster.size += lines;
@@ -124,27 +136,25 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
   if (run > 0) live(began, original, died, places[place], run);
 
   const operations = noOperations();
-  const months = new Map<string, { commits: number; operations: OperationCounts; duplicateBlocks: number }>();
-  let duplicates = 0;
-  let counted = 0;
-  for (const commit of commits) {
-    if (commit.time < since) continue;
-    counted++;
-    const month = monthOf(commit.time);
-    const entry = months.get(month) ?? { commits: 0, operations: noOperations(), duplicateBlocks: 0 };
-    months.set(month, entry);
-    entry.commits++;
-    entry.duplicateBlocks += commit.duplicateBlocks;
-    duplicates += commit.duplicateBlocks;
+  const months = new Map<string, MonthCounts>();
+  const told = commits.filter((commit) => commit.time >= since);
+  for (const commit of told) {
+    const month = entry(months, monthOf(commit.time), () => ({
+      commits: [],
+      operations: noOperations(),
+      duplicateBlocks: 0,
+    }));
+    month.commits.push(commit);
+    month.duplicateBlocks += commit.duplicateBlocks;
     for (const operation of OPERATIONS) {
-      entry.operations[operation] += commit.operations[operation];
+      month.operations[operation] += commit.operations[operation];
       operations[operation] += commit.operations[operation];
     }
   }
 
   const size = (lives: Lives) => sum(lives.deaths) + sum(lives.censored);
-  const told = [...groups].filter(([group, lives]) => group === 'all' || size(lives) >= FEWEST_LINES);
-  const curves = told.map(([group, lives]) => ({ group, lives, lines: size(lives), points: kaplanMeier(lives) }));
+  const large = [...groups].filter(([group, lives]) => group === 'all' || size(lives) >= FEWEST_LINES);
+  const curves = large.map(([group, lives]) => ({ group, lives, lines: size(lives), points: kaplanMeier(lives) }));
   curves.sort((a, b) => dimension(a.group) - dimension(b.group) || order(a, b));
   const drawn = new Map<string, number>();
 
@@ -155,18 +165,23 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
     walk: history.walk,
     shallow: options.shallow,
     since: options.since === null ? null : new Date(options.since * 1000).toISOString(),
-    commits: counted,
+    commits: told.length,
     lines,
     operations,
-    duplicateBlocks: duplicates,
+    duplicateBlocks: told.reduce((total, commit) => total + commit.duplicateBlocks, 0),
     churn: churnOf(total, options.windowDays),
     months: [...months]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([month, entry]) => ({
+      .map(([month, counts]) => ({
         month,
-        ...entry,
-        churn: churnOf(byMonth.get(month) ?? { byCommit: new Map() }, options.windowDays),
+        ...counts,
+        commits: counts.commits.length,
+        churn: churnOf(byMonth.get(month) ?? noChurn(), options.windowDays),
+        largest: most(counts.commits, MOST_NAMED, ({ operations }) => changedLines(operations)),
       })),
+    operationCommits: Object.fromEntries(
+      OPERATIONS.map((operation) => [operation, most(told, MOST_COMMITS, ({ operations }) => operations[operation])]),
+    ) as AuditDocument['operationCommits'],
     survival: curves.flatMap(({ group, lives, points }) =>
       HORIZONS.map((days) => ({ group, ...survivalOn(lives, points, days) })).filter((point) => point.atRisk > 0),
     ),
@@ -182,7 +197,10 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
     directories: [...byDirectory]
       .map(([directory, churn]) => {
         const { changed, churned, rate, low, high } = churnOf(churn, options.windowDays);
-        return { directory, lines: directoryLines.get(directory) ?? 0, changed, churned, rate, low, high };
+        const lines = directoryLines.get(directory) ?? 0;
+        const behind = [...churn.byCommit].map(([number, { events }]) => ({ id: commits[number].id, events }));
+        const named = most(behind, MOST_NAMED, ({ events }) => events);
+        return { directory, lines, changed, churned, rate, low, high, commits: named };
       })
       .sort((a, b) => b.churned - a.churned || (a.directory < b.directory ? -1 : 1))
       .slice(0, MOST_DIRECTORIES),
@@ -221,13 +239,30 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
   };
 }
 
-function entry(map: Map<string, Churn>, key: string): Churn {
-  let churn = map.get(key);
-  if (!churn) {
-    churn = { byCommit: new Map() };
-    map.set(key, churn);
+function entry<T>(map: Map<string, T>, key: string, fresh: () => T): T {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = fresh();
+    map.set(key, value);
   }
-  return churn;
+  return value;
+}
+
+function changedLines(operations: OperationCounts): number {
+  return OPERATIONS.reduce((total, operation) => total + (operation === 'noop' ? 0 : operations[operation]), 0);
+}
+
+/** Those with most lines, in that order; of equal ones the earlier first. */
+function most<T extends { readonly id: string }>(
+  commits: readonly T[],
+  count: number,
+  linesOf: (commit: T) => number,
+): { commit: string; lines: number }[] {
+  return commits
+    .map((commit) => ({ commit: commit.id, lines: linesOf(commit) }))
+    .filter(({ lines }) => lines > 0)
+    .sort((a, b) => b.lines - a.lines)
+    .slice(0, count);
 }
 
 function churnOf(churn: Churn, windowDays: number): AuditDocument['churn'] {

@@ -1,5 +1,6 @@
 import { Finding, NotLookedFor } from '@lathe/protocol';
 import { z } from 'zod';
+import { OPERATIONS } from './operations.ts';
 
 const Operations = z.object({
   added: z.int(),
@@ -22,6 +23,9 @@ const Churn = z.object({
   low: z.number(),
   high: z.number(),
 });
+
+/** A commit and how many lines it has of what is counted there. */
+const CommitLines = z.object({ commit: z.string(), lines: z.int() });
 
 /** A commit whose tree was looked at. */
 const SamplePoint = z.object({ commit: z.string(), date: z.string() });
@@ -59,8 +63,18 @@ export const AuditDocument = z.object({
   duplicateBlocks: z.int(),
   churn: Churn,
   months: z.array(
-    z.object({ month: z.string(), commits: z.int(), operations: Operations, duplicateBlocks: z.int(), churn: Churn }),
+    z.object({
+      month: z.string(),
+      commits: z.int(),
+      operations: Operations,
+      duplicateBlocks: z.int(),
+      churn: Churn,
+      /** The commits that changed most lines, at most three. */
+      largest: z.array(CommitLines),
+    }),
   ),
+  /** The commits behind each operation's number, most lines first. */
+  operationCommits: z.record(z.enum(OPERATIONS), z.array(CommitLines)),
   survival: z.array(
     z.object({
       /** `all`, or a dimension and its value: `origin:assistant-made`, `month:2024-03`, `language:Python`. */
@@ -93,6 +107,8 @@ export const AuditDocument = z.object({
       rate: z.number(),
       low: z.number(),
       high: z.number(),
+      /** The commits whose lines churned most there, at most three. */
+      commits: z.array(CommitLines),
     }),
   ),
   /** The commits behind the churn: those whose lines were soonest thrown away, most lines first. */

@@ -161,3 +161,36 @@ export function survivalChart(curves: readonly Curve[], label: string): string {
     label,
   );
 }
+
+/** Ages at which the months are compared. */
+export const COHORT_AGES = [
+  { age: 90, colour: 'var(--curve-2)' },
+  { age: 365, colour: 'var(--curve-1)' },
+] as const;
+
+/** Of the lines written in each month, the share still there at some ages, with 95 % intervals. */
+export function cohortChart(audit: AuditDocument): string {
+  const rows = audit.survival.flatMap(({ group, days, surviving, low, high }) => {
+    const shown = COHORT_AGES.find(({ age }) => age === days);
+    if (!shown || !group.startsWith('month:')) return [];
+    return [{ month: monthDate(group.slice('month:'.length)), surviving, low, high, colour: shown.colour }];
+  });
+  return draw(
+    {
+      x: { type: 'utc', label: 'written in' },
+      y: {
+        label: 'still there',
+        domain: [0, 100],
+        percent: true,
+        grid: true,
+        tickFormat: (value: number) => `${value} %`,
+      },
+      marks: [
+        Plot.ruleX(rows, { x: 'month', y1: 'low', y2: 'high', stroke: 'colour', strokeOpacity: 0.35, strokeWidth: 2 }),
+        Plot.dot(rows, { x: 'month', y: 'surviving', r: 2.2, fill: 'colour' }),
+        Plot.ruleY([0]),
+      ],
+    },
+    'Survival of lines by the month they were written in',
+  );
+}

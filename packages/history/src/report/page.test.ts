@@ -20,6 +20,8 @@ interface Seen {
   readonly smallestLetterPx: number;
   readonly charts: number;
   readonly ground: string;
+  /** How the code of a diff is aligned. */
+  readonly code: string;
 }
 
 /** Runs in the page, whose globals are not this program's. */
@@ -37,6 +39,7 @@ return {
   smallestLetterPx: Math.min(...letters),
   charts: letters.length,
   ground: getComputedStyle(document.body).backgroundColor,
+  code: getComputedStyle(document.querySelector('.d2h-wrapper td:last-child')).textAlign,
 };
 })()`;
 
@@ -80,6 +83,16 @@ describe('the page', () => {
     expect(page).toContain('&#60;img');
   });
 
+  it('names the commits behind its numbers and the lines at risk behind each curve', () => {
+    const page = readFileSync(file, 'utf8');
+    const [first] = repository.git('rev-list', '--reverse', 'HEAD').split('\n');
+    const section = (title: string) => page.slice(page.indexOf(title)).split('</details>')[0];
+    expect(section('The months in figures')).toContain(first.slice(0, 10));
+    expect(section('The commits behind each operation')).toContain(`<code>${first.slice(0, 10)}</code>`);
+    expect(page).toContain('30 days (at risk)');
+    expect(page).toContain('By month of writing');
+  });
+
   // Skipped where no Chromium is installed: apt-get install chromium.
   it.skipIf(CHROMIUM === undefined).each([
     [390, 'light'],
@@ -105,6 +118,7 @@ describe('the page', () => {
         expect(seen.width).toBe(width);
         expect(seen.details).toBeGreaterThan(0);
         expect(seen.charts).toBeGreaterThanOrEqual(4);
+        expect(seen.code).not.toBe('right');
         expect(seen.smallestLetterPx).toBeGreaterThan(12);
         expect(seen.ground).toBe(colorScheme === 'dark' ? 'rgb(23, 24, 27)' : 'rgb(251, 250, 248)');
         expect(requests).toEqual([pathToFileURL(file).href]);

@@ -2,7 +2,16 @@ import { html as renderDiff } from 'diff2html';
 import { ColorSchemeType } from 'diff2html/lib/types.js';
 import { HORIZONS } from '../audit.ts';
 import type { AuditDocument, FindingLife } from '../document.ts';
-import { CURVE_COLOURS, type Curve, churnChart, operationsChart, SHOWN_OPERATIONS, survivalChart } from './charts.ts';
+import {
+  COHORT_AGES,
+  CURVE_COLOURS,
+  type Curve,
+  churnChart,
+  cohortChart,
+  operationsChart,
+  SHOWN_OPERATIONS,
+  survivalChart,
+} from './charts.ts';
 import { STYLE } from './style.ts';
 
 export interface ReportOptions {
@@ -42,7 +51,9 @@ ${figures(audit)}
 ${legend(SHOWN_OPERATIONS.map(({ name, colour, key }) => ({ name: `${name} ${count(audit.operations[key])}`, colour })))}
 <figure>${operationsChart(audit)}</figure>
 <p class="quiet">Lock, generated and vendored files, blank lines and lone brackets are left out. ${count(audit.operations.noop)} file changes were white space alone;
-${count(audit.duplicateBlocks)} blocks of five lines and more were put in at more than one place by one commit.</p></section>
+${count(audit.duplicateBlocks)} blocks of five lines and more were put in at more than one place by one commit.</p>
+${monthsInFigures(audit)}
+${operationCommits(audit)}</section>
 <section><h2>Churn</h2>
 ${churn(audit)}</section>
 <section><h2>Survival</h2>
@@ -116,6 +127,61 @@ function churn(audit: AuditDocument): string {
 <p class="quiet">Bars are 95 % intervals that allow for the lines of one commit falling together. The dashed line is the whole history.</p>`;
 }
 
+function named(commits: readonly { commit: string; lines: number }[]): string {
+  return `<span class="named">${commits
+    .map(({ commit, lines }) => `<span><code>${commit.slice(0, 10)}</code> ${count(lines)}</span>`)
+    .join(', ')}</span>`;
+}
+
+function monthsInFigures({ months }: AuditDocument): string {
+  return `<details><summary>The months in figures, and their largest commits</summary>${table(
+    ['month', 'commits', ...SHOWN_OPERATIONS.map(({ name }) => name), 'largest commits (lines changed)'],
+    months
+      .toReversed()
+      .map(({ month, commits, operations, largest }) => [
+        month,
+        count(commits),
+        ...SHOWN_OPERATIONS.map(({ key }) => count(operations[key])),
+        named(largest),
+      ]),
+  )}</details>`;
+}
+
+function operationCommits({ operationCommits }: AuditDocument): string {
+  const told = SHOWN_OPERATIONS.filter(({ key }) => operationCommits[key].length > 0);
+  if (told.length === 0) return '';
+  return `<details><summary>The commits behind each operation</summary>${told
+    .map(({ key, name }) => `<p><strong>${name}</strong>: ${named(operationCommits[key])}</p>`)
+    .join('')}</details>`;
+}
+
+/** Ages that are tabulated below each drawing: those of the document would not fit a phone. */
+const SHOWN_AGES = [30, 90, 365, 1825];
+
+/** What a drawing shows, in figures: the share that is still there, and of how many lines that is known. */
+function groupsInFigures(audit: AuditDocument, curves: readonly Curve[]): string {
+  const ages = SHOWN_AGES.filter((age) =>
+    audit.survival.some((point) => point.days === age && curves.some(({ group }) => group === point.group)),
+  );
+  return table(
+    ['', ...ages.map((age) => `${days(age)} (at risk)`)],
+    curves.map(({ group }) => [
+      escapeHtml(label(group)),
+      ...ages.map((age) => {
+        const point = audit.survival.find((one) => one.group === group && one.days === age);
+        return point ? `${percent(point.surviving)} <small>(${count(point.atRisk)})</small>` : '';
+      }),
+    ]),
+  );
+}
+
+function survivalByMonth(audit: AuditDocument): string {
+  if (audit.months.length < 3 || !audit.survival.some(({ group }) => group.startsWith('month:'))) return '';
+  return `<h3>By month of writing</h3>
+${legend(COHORT_AGES.map(({ age, colour }) => ({ name: `still there after ${days(age)}`, colour })))}
+<figure>${cohortChart(audit)}</figure>`;
+}
+
 function survivalBlocks(audit: AuditDocument): string {
   // The shortest age that is tabulated: before it every curve is a dot.
   if (!audit.survival.some((point) => point.group === 'all'))
@@ -123,12 +189,14 @@ function survivalBlocks(audit: AuditDocument): string {
   const all = audit.curves.filter((curve) => curve.group === 'all');
   const block = (title: string, curves: readonly Curve[]) => `<h3>${title}</h3>
 ${legend(curves.map((curve, i) => ({ name: `${label(curve.group)} (${count(curve.lines)})`, colour: CURVE_COLOURS[i % CURVE_COLOURS.length] })))}
-<figure>${survivalChart(curves, `Survival of lines, ${title.toLowerCase()}`)}</figure>`;
+<figure>${survivalChart(curves, `Survival of lines, ${title.toLowerCase()}`)}</figure>
+${curves === all ? '' : groupsInFigures(audit, curves)}`;
   const blocks = all.length > 0 ? [block('All lines', all)] : ['<p>No lines to follow.</p>'];
   for (const [kind, title] of BLOCKS) {
     const curves = audit.curves.filter((curve) => curve.group.startsWith(`${kind}:`)).slice(0, CURVE_COLOURS.length);
     if (curves.length > 1) blocks.push(block(title, curves));
   }
+  blocks.push(survivalByMonth(audit));
   for (const { groups, chiSquared, p } of audit.comparisons) {
     blocks.push(
       `<p>${escapeHtml(label(groups[0]))} against ${escapeHtml(label(groups[1]))}: log-rank χ² = ${chiSquared.toFixed(1)}, p ${p < 0.001 ? '&lt; 0.001' : `= ${p.toFixed(3)}`}.</p>`,
@@ -163,7 +231,7 @@ function days(value: number): string {
 function directories(audit: AuditDocument): string {
   if (audit.directories.length === 0) return '<p>Nothing is old enough to tell.</p>';
   return table(
-    ['folder', 'lines today', 'changed', 'churned', 'share', '95 % interval'],
+    ['folder', 'lines today', 'changed', 'churned', 'share', '95 % interval', 'most in (lines churned)'],
     audit.directories.map((row) => [
       `<code>${escapeHtml(row.directory === '.' ? './' : `${row.directory}/`)}</code>`,
       count(row.lines),
@@ -171,6 +239,7 @@ function directories(audit: AuditDocument): string {
       count(row.churned),
       percent(row.rate),
       `${percent(row.low)} – ${percent(row.high)}`,
+      named(row.commits),
     ]),
   );
 }

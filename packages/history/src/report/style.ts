@@ -33,13 +33,16 @@ figure text { fill: currentColor; }
 .legend { list-style: none; margin: .3rem 0; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .9rem; }
 .legend i { display: inline-block; width: .75rem; height: .75rem; border-radius: .15rem; margin-right: .4rem; vertical-align: -.05rem; }
 .scroll { overflow-x: auto; }
-.scroll.words td, .scroll.words th { text-align: left; }
 small { color: var(--quiet); }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; margin: .6rem 0; }
-th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--rule); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-th { color: var(--quiet); font-weight: 500; }
+.scroll table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; margin: .6rem 0; }
+.scroll th, .scroll td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--rule); white-space: nowrap; }
+.scroll th:first-child, .scroll td:first-child { text-align: left; padding-left: 0; }
+.scroll th { color: var(--quiet); font-weight: 500; }
+.named { display: block; min-width: 10.5rem; text-align: left; white-space: normal; font-size: .85rem; }
+.named span { white-space: nowrap; }
+.scroll.words td, .scroll.words th { text-align: left; }
 .commit { margin: .4rem 0; }
+details { margin: .4rem 0; }
 summary { cursor: pointer; }
 .d2h-wrapper { font-size: .8rem; overflow-x: auto; margin-top: .5rem; }
 @media (max-width: 30rem) {
@@ -47,6 +50,7 @@ summary { cursor: pointer; }
   h1 { font-size: 1.35rem; }
   .figures { grid-template-columns: 1fr 1fr; gap: .6rem; }
   .figures b { font-size: 1.2rem; }
+  .scroll .named { white-space: nowrap; }
   .wide { display: none; }
   .narrow { display: block; }
 }

@@ -8,7 +8,10 @@
  * fixed     lines that a fix later took away cost more bits than other lines of their file: area under the curve, for
  *           bits, bits a token, bits above what lines of that length cost, and length alone. Ray et al. 2016, *On the
  *           "naturalness" of buggy code*
- * lora      adapters on SmolLM2-135M lower the perplexity on later files, and more than another project's adapters do
+ * lora      adapters on SmolLM2-135M, trained on what was there before, lower the perplexity on later files
+ *
+ * holes     (with --checkout DIR, of the first project with its dependencies installed, and --hole FILE:NAME=COMMAND …) how
+ *           often SmolLM2-135M writes a cut-out body that passes the project's own tests, without and with its adapters
  *
  * Every model and every result is kept in the work folder; the same command goes on where it was stopped.
  */
@@ -20,8 +23,9 @@ import { scoreFile } from '@lathe/house';
 import { resolveModel } from '@lathe/makers';
 import { ALL_MODULES, type Model, openModel, runLora, runTraining, swiGluWidth, trainBpe } from '@lathe/transformer';
 import { type Corpora, corporaOf, sample } from './house/corpora.ts';
+import { type Filled, fillHoles, holeOf } from './house/holes.ts';
 import { laterFixed } from './house/later-fixed.ts';
-import { bootstrap, inWords, pairsWon } from './house/statistics.ts';
+import { bootstrap, type Estimate, inWords, pairsWon } from './house/statistics.ts';
 
 const { values } = parseArgs({
   options: {
@@ -32,6 +36,9 @@ const { values } = parseArgs({
       default: join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lathe/bench-house'),
     },
     threads: { type: 'string', default: '2' },
+    checkout: { type: 'string' },
+    hole: { type: 'string', multiple: true },
+    n: { type: 'string', default: '10' },
     json: { type: 'boolean' },
   },
 });
@@ -52,8 +59,9 @@ const VOCABULARY = 2048;
 const SCRATCH = { nLayer: 4, nHead: 4, nKvHead: 4, nEmbd: 128, nFeedForward: swiGluWidth(128), blockSize: 128 };
 const SCRATCH_STEPS = 500;
 /** Sequences of 256 tokens a step, one at a time in memory. */
-const LORA = { iterations: 24, batchSize: 1, accumulation: 2, blockSize: 256, rate: 2e-3 };
-const LORA_ASKED_BYTES = 20_000;
+const LORA = { iterations: 12, batchSize: 1, accumulation: 2, blockSize: 256, rate: 2e-3 };
+/** Of later files the beginning, of many: a few whole ones would say little about others. */
+const LORA_ASKED = { files: 8, characters: 1500 };
 
 const projects: Corpora[] = [];
 for (const repo of values.repo) projects.push(await corporaOf(repo, work));
@@ -66,6 +74,7 @@ const results: Record<string, unknown> = {};
 if (parts.has('entropy')) results.entropy = await entropy();
 if (parts.has('fixed')) results.fixed = await fixed();
 if (parts.has('lora')) results.lora = await lora();
+if (parts.has('holes')) results.holes = await holes();
 
 if (values.json) {
   const own = results.entropy as { saved: { value: number; low: number; high: number } } | undefined;
@@ -203,36 +212,73 @@ async function fixed() {
   return rows;
 }
 
-/** Every project's later files under SmolLM2-135M, and under its adapters of every project. */
+/** Every project's later files under SmolLM2-135M, without and with adapters trained on what the project had before. */
 async function lora() {
-  const asked = projects.map(({ later }) => sample(later, LORA_ASKED_BYTES));
+  const asked = projects.map(({ later }) =>
+    sample(later, Number.POSITIVE_INFINITY)
+      .filter(({ text }) => text.length >= LORA_ASKED.characters / 2)
+      .slice(0, LORA_ASKED.files)
+      .map(({ path, text }) => ({ path, text: text.slice(0, LORA_ASKED.characters) })),
+  );
   const base = await resolveModel('smollm2-135m');
-  const score = async (path: string) => {
+  const score = async (path: string, of: readonly (readonly { path: string; text: string }[])[]) => {
     const model = await openModel(path, { precision: 'f32', threads, contextSize: 512 });
     const scored: FileBits[][] = [];
-    for (const files of asked) scored.push(await bitsOf(model, files));
+    for (const files of of) scored.push(await bitsOf(model, files));
     await model.close();
     return scored;
   };
-  const before = await cached('lora-base', () => score(base));
-  const table: FileBits[][][] = [];
-  for (const project of projects)
-    table.push(await cached(`lora-${project.name}`, async () => score(await adapted(project, base))));
-  const matrix = reportMatrix(
-    'bits a token of later files, by SmolLM2-135M with the adapters of',
-    table,
-    ({ bits, tokens }) => [bits, tokens],
-  );
-  const perplexities = projects.map(({ name }, i) => {
-    const files = before[i]!.map((file, k) => ({ before: file, after: table[i]![i]![k]! }));
+  const before = await cached('lora-base', () => score(base, asked));
+  say('\nperplexity a token of later files under SmolLM2-135M, before and after adapters');
+  const rows: { name: string; files: number; before: number; after: number; ratio: Estimate }[] = [];
+  for (const [i, project] of projects.entries()) {
+    const [after] = await cached(`lora-${project.name}`, async () => score(await adapted(project, base), [asked[i]!]));
+    const files = before[i]!.map((file, k) => ({ before: file, after: after![k]! }));
     const mean = (which: 'before' | 'after') => (of: readonly (typeof files)[number][]) =>
       of.reduce((sum, each) => sum + each[which].bits, 0) / of.reduce((sum, each) => sum + each[which].tokens, 0);
     const [was, is] = [2 ** mean('before')(files), 2 ** mean('after')(files)];
     const ratio = bootstrap(files, (of) => 2 ** (mean('after')(of) - mean('before')(of)));
-    say(`  ${name}: perplexity ${was.toFixed(2)} before, ${is.toFixed(2)} after, ratio ${inWords(ratio)}`);
-    return { name, before: was, after: is, ratio };
-  });
-  return { ...matrix, perplexities };
+    say(
+      `  ${project.name} (${files.length} files): ${was.toFixed(2)} before, ${is.toFixed(2)} after, ratio ${inWords(ratio)}`,
+    );
+    rows.push({ name: project.name, files: files.length, before: was, after: is, ratio });
+  }
+  return rows;
+}
+
+/** Bodies of the first project's functions, by the base and by its adapters of that project. */
+async function holes() {
+  if (values.checkout === undefined || values.hole === undefined)
+    throw new Error('the part holes needs --checkout DIR and at least one --hole FILE:NAME=COMMAND');
+  const wanted = values.hole.map(holeOf);
+  const n = Number(values.n);
+  const project = projects[0]!;
+  const base = await resolveModel('smollm2-135m');
+  const rows: { model: string; filled: Filled[]; rate: Estimate }[] = [];
+  for (const [name, path] of [
+    ['SmolLM2-135M', base],
+    [`with adapters of ${project.name}`, await adapted(project, base)],
+  ] as const) {
+    const filled = await cached(`holes-${rows.length}`, () => fillHoles(values.checkout!, wanted, path, n, threads));
+    // Answers to one function stand or fall together: functions are resampled.
+    const rate = bootstrap(
+      filled,
+      (of) => of.reduce((sum, { passed }) => sum + passed, 0) / of.reduce((sum, { made }) => sum + made, 0),
+    );
+    rows.push({ model: name, filled, rate });
+  }
+  say(`\nholes of ${project.name}, ${n} answers each`);
+  for (const { model, filled, rate } of rows)
+    say(
+      `  ${model}: passed ${inWords(rate)}; ${filled.map(({ hole, passed, made }) => `${hole} ${passed}/${made}`).join(', ')}`,
+    );
+  const pairs = wanted.map((_, i) => rows.map(({ filled }) => filled[i]!.passed / filled[i]!.made));
+  const gain = bootstrap(
+    pairs,
+    (of) => of.reduce((sum, [without, withThem]) => sum + withThem! - without!, 0) / of.length,
+  );
+  say(`  gain ${inWords(gain)}`);
+  return { rows, gain };
 }
 
 // MODELS

@@ -27,7 +27,8 @@ function plain(name: string): string {
  * with a common ending (`requests-py`). Names of five letters and less are all close to each other (`three`, `there`) and are left alone.
  */
 export function looksLike(name: string, known: readonly string[]): string | null {
-  if (name.startsWith('@') || known.includes(name)) return null;
+  // A leading underscore is how packages name what is their own.
+  if (/^[@_]/.test(name) || known.includes(name)) return null;
   const own = plain(name);
   if (own.length < 6) return null;
   for (const other of known) {

@@ -1,6 +1,6 @@
 /** Names that look-alikes imitate: much-installed packages of both registries. Not a list of what is safe. */
 export const POPULAR_NPM: readonly string[] =
-  `react react-dom vue angular svelte next nuxt express koa fastify hono lodash underscore axios request node-fetch got
+  `react react-dom preact vue angular svelte next nuxt express koa fastify hono lodash underscore axios request node-fetch got
   chalk commander yargs debug moment dayjs date-fns async bluebird rxjs uuid nanoid dotenv typescript webpack rollup vite
   esbuild babel-core eslint prettier jest mocha chai vitest sinon jquery bootstrap tailwindcss postcss autoprefixer sass
   mongoose mongodb mysql mysql2 postgres sequelize knex prisma redis ioredis sqlite3 better-sqlite3 bcrypt bcryptjs

@@ -1,4 +1,5 @@
 import { analyses, type Hit } from '../analyses/index.ts';
+import { isTestPath } from '../language.ts';
 import type { Bindings } from './bindings.ts';
 import type { ParsedFile } from './parsed-file.ts';
 import type { CallMatch, RuleFile, Sink, TreeMatch } from './rule-file.ts';
@@ -8,6 +9,7 @@ import { taintOf } from './taint.ts';
 /** Places in the file the rule objects to, in source order, at most one a node. */
 export function hitsOf(rule: RuleFile, file: ParsedFile): Hit[] {
   const { where } = rule;
+  if (where?.outsideTests && isTestPath(file.path)) return [];
   if (where?.fileHas && !where.fileHas.test(file.code)) return [];
   if (where?.fileLacks?.test(file.code)) return [];
   const hits = rule.analysis

@@ -25,6 +25,8 @@ const Surroundings = z.strictObject({
   functionLacks: Pattern.optional(),
   fileHas: Pattern.optional(),
   fileLacks: Pattern.optional(),
+  /** Leave tests alone: there it is no weakness. */
+  outsideTests: z.boolean().optional(),
 });
 
 const CallMatch = z.strictObject({

@@ -89,6 +89,7 @@ async function makeWith(
         temperature: options.temperature,
         ...(options.distinct === undefined ? {} : { distinct: options.distinct }),
         ...(options.speculate === undefined ? {} : { speculate: options.speculate }),
+        ...(options.grammar === undefined ? {} : { grammar: options.grammar }),
         budget,
         workspaces: session.parts.workspaces,
         signal: session.signal,

@@ -1,5 +1,5 @@
 import type { FileEdit, Task, Tree } from '@lathe/protocol';
-import type { FunctionBodyEnd } from '@lathe/transformer';
+import type { FunctionBodyEnd, Grammar } from '@lathe/transformer';
 
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -26,6 +26,12 @@ export interface PrepareOptions {
    * parameters fill with text the file does not have. Default false.
    */
   readonly wholeFiles?: boolean;
+  /**
+   * Instructions: the model can be held to a grammar. Then it is asked for SEARCH and REPLACE blocks even where
+   * `wholeFiles` says otherwise, unless the task names one short file, or the files are too long for a grammar of their
+   * lines. Default false.
+   */
+  readonly withGrammar?: boolean;
 }
 
 /** A task as a model is asked it, and the way back from the model's answer to edits. */
@@ -44,6 +50,8 @@ export interface PreparedTask {
   readonly continuationStop: readonly string[];
   /** Holes with a block or a suite: ends a `prefilled` or a `completion` answer with the function. */
   readonly continuationEnd?: FunctionBodyEnd;
+  /** Instructions, where a grammar was asked for: what a `chat` answer may be. */
+  readonly grammar?: Grammar;
   /** What the repository has and the prompt leaves out for want of room, in words; empty where nothing was. */
   readonly leftOut: readonly string[];
   /** Present where not even the indispensable part fits: tokens it takes. Asking the model makes no sense then. */

@@ -15,6 +15,8 @@ export const RunOptions = z.object({
   distinct: z.number().min(0).max(1).optional(),
   /** False: a local model does not guess ahead, so that a candidate is the same to the last rounding however many there are. */
   speculate: z.boolean().optional(),
+  /** False: the answers of local models to an instruction are not held to the form of an answer by a grammar. */
+  grammar: z.boolean().optional(),
   /** Where local models compute; absent: `cpu`. */
   device: z.enum(['cpu', 'webgpu']).optional(),
   /** A model of the repository's own code that reads every candidate; absent: none. */

@@ -34,6 +34,8 @@ export interface MakeRequest {
   readonly distinct?: number;
   /** See `RunOptions`. */
   readonly speculate?: boolean;
+  /** See `RunOptions`. */
+  readonly grammar?: boolean;
   readonly budget: Budget;
   /** For agents, which work in the candidate's own copy. */
   readonly workspaces: WorkspaceSource;

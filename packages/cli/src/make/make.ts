@@ -109,6 +109,7 @@ async function runOptions(settings: MakeSettings, open: OpenRuns, session: Sessi
     temperature: settings.temperature,
     ...(settings.distinct === null ? {} : { distinct: settings.distinct }),
     ...(settings.speculation ? {} : { speculate: false }),
+    ...(settings.grammar ? {} : { grammar: false }),
     ...(settings.device === 'cpu' ? {} : { device: settings.device }),
     ...(house === null ? {} : { house }),
     seed: settings.seed ?? randomInt(2 ** 31),

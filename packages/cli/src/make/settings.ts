@@ -17,6 +17,8 @@ export interface MakeFlags {
   readonly distinct?: number | true;
   /** False where `--no-speculation` was said. */
   readonly speculation?: boolean;
+  /** False where `--no-grammar` was said. */
+  readonly grammar?: boolean;
   readonly device?: Device;
   readonly house?: string;
   readonly seed?: number;
@@ -37,6 +39,7 @@ export interface MakeSettings {
   readonly temperature: number | null;
   readonly distinct: number | null;
   readonly speculation: boolean;
+  readonly grammar: boolean;
   readonly device: Device;
   /** Model of the repository's own code, as it was named. */
   readonly house: string | null;
@@ -95,6 +98,7 @@ export async function readSettings(
     temperature: flags.temperature ?? inFile.temperature ?? null,
     distinct: (flags.distinct === true ? 1 : flags.distinct) ?? inFile.distinct ?? null,
     speculation: flags.speculation !== false && inFile.speculation !== false,
+    grammar: flags.grammar !== false && inFile.grammar !== false,
     device: flags.device ?? inFile.device ?? 'cpu',
     house: flags.house ?? inFile.house ?? null,
     seed: flags.seed ?? inFile.seed ?? null,

@@ -22,6 +22,7 @@ const FrontMatter = z.strictObject({
   device: z.enum(['cpu', 'webgpu']).optional(),
   house: z.string().min(1).optional(),
   speculation: z.boolean().optional(),
+  grammar: z.boolean().optional(),
   seed: z
     .int()
     .min(0)

@@ -1,12 +1,14 @@
 import type { Task, Tree } from '@lathe/protocol';
+import type { Grammar } from '@lathe/transformer';
 import { withoutThoughts } from '../answer.ts';
 import { fit, type Section } from '../budget.ts';
 import { fenced, fenceName } from '../fenced.ts';
-import type { Edits, PreparedTask, PrepareRequest } from '../prepared-task.ts';
+import type { Edits, PreparedTask, PrepareOptions, PrepareRequest } from '../prepared-task.ts';
 import { readText, requireText } from '../text.ts';
 import { applyChanges } from './apply.ts';
 import { changesIn } from './blocks.ts';
 import { droppedBy } from './dropped.ts';
+import { blockGrammar, type Searchable } from './grammar.ts';
 import { repositoryMap } from './map.ts';
 
 /** The form an answer must have; `changesIn` reads it. */
@@ -43,13 +45,24 @@ Keep everything of the file that need not change, and never leave out parts with
 const MAX_SHOWN_CHARACTERS = 12_000;
 const MAX_SHOWN_FILES = 4;
 const MAP_STEP = 20;
+const SHORT_FILE_LINES = 60;
+
+/** A part of the question; `file` where it shows one in full. */
+interface ShownSection extends Section {
+  readonly file?: Searchable;
+}
 
 /** An instruction as models are asked it; see `PreparedTask`. Throws where a file the task names is missing. */
 export async function prepareInstruction({ task, base, options }: PrepareRequest): Promise<PreparedTask> {
-  const format = options.wholeFiles ? WHOLE_FORMAT : FORMAT;
+  const all = await sections(task, base);
+  const isShort = options.wholeFiles === true && (await namesOneShortFile(task, base));
+  const isHeld = options.withGrammar === true && !isShort && answerGrammar(all, [], task, options) !== null;
+  const wholeFiles = options.wholeFiles === true && !isHeld;
+  const format = wholeFiles ? WHOLE_FORMAT : FORMAT;
   const formatTokens = options.countTokens(format);
-  const asked = fit(await sections(task, base), { ...options, contextTokens: options.contextTokens - formatTokens });
-  const only = options.wholeFiles && task.files.length === 1 ? task.files[0]! : null;
+  const asked = fit(all, { ...options, contextTokens: options.contextTokens - formatTokens });
+  const grammar = isHeld ? answerGrammar(all, asked.leftOut, task, options) : null;
+  const only = wholeFiles && task.files.length === 1 ? task.files[0]! : null;
   // A file with fences of its own would end at the first of them.
   const canPrefill = only !== null && !(await requireText(base, only)).includes('```');
   const prefill = !canPrefill ? null : `${only}\n\`\`\`${fenceName(only)}\n`;
@@ -60,6 +73,7 @@ export async function prepareInstruction({ task, base, options }: PrepareRequest
     ],
     stop: [],
     ...(prefill === null ? {} : { prefill }),
+    ...(grammar === null ? {} : { grammar }),
     continuationStop: ['\n```'],
     leftOut: asked.leftOut,
     ...(asked.tooLong === null
@@ -68,9 +82,30 @@ export async function prepareInstruction({ task, base, options }: PrepareRequest
     toEdits: (answer, style = 'chat', isCutOff = false) => {
       // The stop string took the closing fence away.
       const whole = style === 'prefilled' ? `${prefill}${answer}${isCutOff ? '' : '\n```'}` : answer;
-      return editsIn(whole, isCutOff, base, options.wholeFiles ? task.instruction : null);
+      return editsIn(whole, isCutOff, base, wholeFiles ? task.instruction : null);
     },
   };
+}
+
+/** Of one short file a small model is good at writing all: held to blocks it solves fewer tasks. */
+async function namesOneShortFile({ files }: Task, base: Tree): Promise<boolean> {
+  return files.length === 1 && (await requireText(base, files[0]!)).split('\n').length <= SHORT_FILE_LINES;
+}
+
+/**
+ * A grammar of the files that are shown; null where they are too long for one. New files may be made where no file is
+ * named, or the words ask for one.
+ */
+function answerGrammar(
+  all: readonly ShownSection[],
+  leftOut: readonly string[],
+  task: Task,
+  options: PrepareOptions,
+): Grammar | null {
+  const shownFiles = all.flatMap(({ file, name }) => (file === undefined || leftOut.includes(name) ? [] : [file]));
+  const editable = task.files.length === 0 ? shownFiles : shownFiles.filter(({ path }) => task.files.includes(path));
+  const mayCreate = task.files.length === 0 || /\b(create|new|add)\b.*\bfile/is.test(task.instruction);
+  return blockGrammar(editable, { mayCreate, isSmall: options.wholeFiles === true });
 }
 
 /** `instruction` is given where files come in full: what they may lose depends on it. */
@@ -89,8 +124,8 @@ async function editsIn(answer: string, isCutOff: boolean, base: Tree, instructio
 }
 
 /** Named files and the words are needed; then AGENTS.md, the files the map ranks first, and the map itself, as far as it goes. */
-async function sections(task: Task, base: Tree): Promise<readonly Section[]> {
-  const found: Section[] = [
+async function sections(task: Task, base: Tree): Promise<readonly ShownSection[]> {
+  const found: ShownSection[] = [
     { name: 'the task', place: 100, isNeeded: true, text: `Do this:\n${task.instruction.trim()}` },
   ];
   for (const path of task.files) found.push(await shown(base, path, 50, true));
@@ -118,8 +153,9 @@ async function sections(task: Task, base: Tree): Promise<readonly Section[]> {
   return found;
 }
 
-async function shown(base: Tree, path: string, place: number, isNeeded: boolean): Promise<Section> {
-  return { name: path, place, isNeeded, text: `${path}\n${fenced(path, await requireText(base, path))}` };
+async function shown(base: Tree, path: string, place: number, isNeeded: boolean): Promise<ShownSection> {
+  const text = await requireText(base, path);
+  return { name: path, place, isNeeded, text: `${path}\n${fenced(path, text)}`, file: { path, text } };
 }
 
 /** The AGENTS.md of the deepest folder that holds all named files, else the one at the root; null where there is none. */

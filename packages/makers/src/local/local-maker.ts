@@ -72,6 +72,7 @@ async function* write(opened: Opened, options: LocalMakerOptions, request: MakeR
     contextTokens: model.contextSize - maxTokens,
     countTokens: (text) => model.tokenizer.encode(text).length,
     wholeFiles: parametersOf(model) < EDITING_MODEL_PARAMETERS,
+    withGrammar: request.grammar !== false,
   });
   const style = styleOf(prepared, model);
   const prompt = await promptOf(prepared, style, opened);
@@ -97,6 +98,7 @@ async function* write(opened: Opened, options: LocalMakerOptions, request: MakeR
       maxTokens,
       stop: style === 'chat' ? prepared.stop : prepared.continuationStop,
       stopWhen: (style === 'chat' ? null : prepared.continuationEnd) ?? null,
+      grammar: (style === 'chat' ? prepared.grammar : null) ?? null,
       distinct,
       // By the run's number of candidates, not by how many of them are still to be made: resumed it goes on as it began.
       speculate: request.speculate !== false && share.length <= SPECULATING_CANDIDATES,

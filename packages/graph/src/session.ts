@@ -143,6 +143,7 @@ async function create(
     extra: {
       session: {
         intra_op: { allow_spinning: options.spinning ? '1' : '0' },
+        force_spinning_stop: '1',
         disable_cpu_ep_fallback: options.device === 'webgpu' ? '1' : '0',
         set_denormal_as_zero: options.flushDenormals ? '1' : '0',
         ...extra,

@@ -1,62 +1,73 @@
-/** Numbers of one parameter; trained in place. */
+import { type AdamWOptions, type AdamWPart, adamWUpdate } from './adamw.ts';
+import { AdamWHelper } from './adamw-helper.ts';
+
+/** Numbers of one parameter; trained in place, or in an array that takes this one's place. */
 export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly decayed: boolean;
-  readonly values: Float32Array;
+  values: Float32Array;
+}
+
+/** A gradient, in the order of the parameters; its array may be another after a step. */
+export interface Gradient {
+  data: Float32Array;
 }
 
 export interface Optimiser {
   /** Names and lengths of the state kept between steps are those of the parameters. */
   readonly state: ReadonlyMap<string, Float32Array>;
   /** Applies one step, numbered from 1, of `gradients` · `scale`, in the order of `parameters`. */
-  step(gradients: readonly Float32Array[], scale: number, learningRate: number, number: number): void;
+  step(gradients: readonly Gradient[], scale: number, learningRate: number, number: number): Promise<void>;
+  close(): Promise<void>;
 }
 
-export interface AdamWOptions {
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-  readonly weightDecay: number;
-}
+/** Fewer numbers are not worth handing half of them to another thread. */
+const WORTH_HELP = 500_000;
 
-/**
- * AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101, Algorithm 2):
- *
- *     m ← β₁ m + (1 − β₁) g          v ← β₂ v + (1 − β₂) g²
- *     θ ← θ − η (m̂ / (√v̂ + ε) + λ θ)  with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)
- *
- * Decay λ on matrices alone. A plain loop: it is bound by memory, and was as fast as the same formula in a graph.
- */
+/** AdamW (`adamWUpdate`), decay on matrices alone, on two threads where `threads` allows and it is worth it. */
 export function adamW(
   parameters: readonly Parameter[],
   options: AdamWOptions,
   state = new Map<string, Float32Array>(),
+  threads = 1,
 ): Optimiser {
-  const { beta1, beta2, epsilon, weightDecay } = options;
   for (const { name, values } of parameters)
     for (const key of [`m.${name}`, `v.${name}`]) if (!state.has(key)) state.set(key, new Float32Array(values.length));
+  const count = parameters.reduce((sum, { values }) => sum + values.length, 0);
+  const helper = threads > 1 && count >= WORTH_HELP ? new AdamWHelper() : null;
+  // Parameters that begin in the second half are the helper's.
+  let before = 0;
+  const helped = parameters.map(({ values }) => {
+    const second = helper !== null && before >= count / 2;
+    before += values.length;
+    return second;
+  });
   return {
     state,
-    step(gradients, scale, learningRate, number) {
-      const correction1 = 1 - beta1 ** number;
-      const correction2 = Math.sqrt(1 - beta2 ** number);
-      const rate = (learningRate * correction2) / correction1;
-      const epsilonHat = epsilon * correction2;
-      for (const [i, { name, values, decayed }] of parameters.entries()) {
-        const g = gradients[i]!;
-        const m = state.get(`m.${name}`)!;
-        const v = state.get(`v.${name}`)!;
-        const keep = decayed ? 1 - learningRate * weightDecay : 1;
-        for (let j = 0; j < values.length; j++) {
-          const gj = g[j]! * scale;
-          const mj = beta1 * m[j]! + (1 - beta1) * gj;
-          const vj = beta2 * v[j]! + (1 - beta2) * gj * gj;
-          m[j] = mj;
-          v[j] = vj;
-          values[j] = values[j]! * keep - (rate * mj) / (Math.sqrt(vj) + epsilonHat);
-        }
+    async step(gradients, scale, learningRate, number) {
+      const step = { ...options, scale, learningRate, number };
+      const parts = parameters.map(({ name, values, decayed }, i): AdamWPart => {
+        const [m, v] = [state.get(`m.${name}`)!, state.get(`v.${name}`)!];
+        return { values, gradient: gradients[i]!.data, m, v, decayed };
+      });
+      const help = helper?.step(
+        parts.filter((_, i) => helped[i]),
+        step,
+      );
+      for (const [i, part] of parts.entries()) if (!helped[i]) adamWUpdate(part, step);
+      const back = (await help)?.values();
+      for (const [i, parameter] of parameters.entries()) {
+        if (!helped[i]) continue;
+        const { values, gradient, m, v } = back!.next().value!;
+        parameter.values = values;
+        gradients[i]!.data = gradient;
+        state.set(`m.${parameter.name}`, m);
+        state.set(`v.${parameter.name}`, v);
       }
+    },
+    async close() {
+      await helper?.close();
     },
   };
 }
@@ -71,9 +82,9 @@ export function sgd(
     if (!state.has(`u.${name}`)) state.set(`u.${name}`, new Float32Array(values.length));
   return {
     state,
-    step(gradients, scale, learningRate) {
+    async step(gradients, scale, learningRate) {
       for (const [i, { name, values, decayed }] of parameters.entries()) {
-        const g = gradients[i]!;
+        const g = gradients[i]!.data;
         const u = state.get(`u.${name}`)!;
         const decay = decayed ? options.weightDecay : 0;
         for (let j = 0; j < values.length; j++) {
@@ -82,6 +93,7 @@ export function sgd(
         }
       }
     },
+    async close() {},
   };
 }
 

@@ -95,8 +95,8 @@ describe.each(recorded.models)(`$preset as PyTorch ${recorded.torch} computes it
     for (const [i, loss] of expected.losses.entries()) {
       const results = await evaluate(at);
       expect((results.loss!.data as Float32Array)[0], `loss of step ${i + 1}`).toBeCloseTo(loss, 4);
-      const gradients = at.map((parameter) => results[`d.${parameter.name}`]!.data as Float32Array);
-      optimiser.step(gradients, 1, rate, i + 1);
+      const gradients = at.map(({ name }) => ({ data: results[`d.${name}`]!.data as Float32Array }));
+      await optimiser.step(gradients, 1, rate, i + 1);
     }
     expect(expected.losses.at(-1)).toBeLessThan(expected.losses[0]! - 0.01);
     for (const { name: parameter, values } of at)

@@ -2,7 +2,7 @@ import { type Device, openSession, type Session, type Value } from '@lathe/graph
 import type { Checkpoint, Progress } from './checkpoint.ts';
 import { Draws } from './draws.ts';
 import { checkMemory, outOfMemory } from './memory.ts';
-import { adamW, clipScale, normOf, type Optimiser, type Parameter, sgd } from './optimiser.ts';
+import { adamW, clipScale, type Gradient, normOf, type Optimiser, type Parameter, sgd } from './optimiser.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import { TrainError } from './train-error.ts';
 import type { TrainedConfig } from './trained-config.ts';
@@ -107,7 +107,7 @@ export class Trainer {
   readonly #parameters: readonly Parameter[];
   readonly #optimiser: Optimiser;
   /** Where the gradients of a graph run go: a step's sum and, where it has several parts, one part. */
-  readonly #gradients: readonly Readonly<Record<string, Value>>[];
+  readonly #gradients: readonly Readonly<Record<string, Value & Gradient>>[];
   #step: number;
 
   /** A whole model, from scratch or from a checkpoint. Throws `TrainError` where sizes or data do not fit. */
@@ -154,10 +154,12 @@ export class Trainer {
     const state = new Map(from?.optimiser ?? []);
     const { optimiser } = options;
     this.#optimiser =
-      optimiser.kind === 'adamw' ? adamW(parameters, optimiser, state) : sgd(parameters, optimiser, state);
+      optimiser.kind === 'adamw'
+        ? adamW(parameters, optimiser, state, options.threads)
+        : sgd(parameters, optimiser, state);
     this.#gradients = Array.from({ length: Math.min(2, options.accumulation) }, () =>
       Object.fromEntries(
-        parameters.map(({ name, shape, values }): [string, Value] => [
+        parameters.map(({ name, shape, values }): [string, Value & Gradient] => [
           `d.${name}`,
           { dataType: 'float32', dims: shape, data: new Float32Array(values.length) },
         ]),
@@ -207,7 +209,7 @@ export class Trainer {
       );
     const rate = learningRate(this.#options.schedule, number);
     const scale = clipScale(gradientNorm, clip > 0 ? clip : Number.POSITIVE_INFINITY) / accumulation;
-    this.#optimiser.step(gradients, scale, rate, number);
+    await this.#optimiser.step(Object.values(total), scale, rate, number);
     this.#step = number;
     return {
       step: number,
@@ -293,6 +295,7 @@ export class Trainer {
   }
 
   async close(): Promise<void> {
+    await this.#optimiser.close();
     await this.#session.close();
     await this.#validation.close();
   }

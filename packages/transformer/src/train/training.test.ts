@@ -9,6 +9,7 @@ import { openModel } from '../open-model.ts';
 import { tokenizerJson, trainBpe } from './bpe.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { exportGguf } from './export-gguf.ts';
+import { adamW } from './optimiser.ts';
 import { Trainer, type TrainingOptions } from './trainer.ts';
 import { parameterCount, type TrainingConfig } from './training-config.ts';
 import { trainingGraph } from './training-graph.ts';
@@ -104,6 +105,34 @@ describe('training', () => {
       expect(peak(true)).toBeLessThan(0.6 * peak(false));
     },
   );
+
+  it('steps the same on two threads as on one, again and again, and from a checkpoint', async () => {
+    const parameters = () =>
+      Array.from({ length: 5 }, (_, i) => ({
+        name: `p${i}`,
+        shape: [400, 500],
+        decayed: i % 2 === 0,
+        values: Float32Array.from({ length: 200_000 }, (_, j) => Math.sin(j + i)),
+      }));
+    const settings = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 };
+    const gradients = (step: number) =>
+      parameters().map(({ values }) => ({ data: values.map((value) => Math.cos(value * step)) }));
+    const [alone, helped] = [parameters(), parameters()];
+    const one = adamW(alone, settings);
+    let two = adamW(helped, settings, new Map(), 2);
+    for (let step = 1; step <= 4; step++) {
+      await one.step(gradients(step), 0.5, 1e-2, step);
+      await two.step(gradients(step), 0.5, 1e-2, step);
+      if (step === 2) {
+        await two.close();
+        two = adamW(helped, settings, new Map(two.state), 2);
+      }
+    }
+    await two.close();
+    for (const [i, { name, values }] of alone.entries())
+      expect(Buffer.from(helped[i]!.values.buffer).equals(Buffer.from(values.buffer)), name).toBe(true);
+    expect([...two.state.values()].every(({ length }) => length === 200_000)).toBe(true);
+  });
 
   it('takes the mean of the gradients it accumulates', async () => {
     // One window of data: every part of a step sees the same sequence, so three parts must do what one does.

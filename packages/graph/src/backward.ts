@@ -27,6 +27,7 @@ export function backward(
     throw new GraphError('LATHE_GRAPH_GRADIENT', `expected a loss of one number, got ${shapeText(loss.shape)}`);
   const nodes = [...g.build().nodes];
   const dependent = dependents(nodes, wrt);
+  const consumers = consumersOf(nodes);
   const numbers = new Map<number, Tensor>();
   const number = (value: number): Tensor => {
     let tensor = numbers.get(value);
@@ -54,7 +55,7 @@ export function backward(
     if (span !== undefined && !again.has(span))
       again.set(span, recomputed(g, nodes, span, dependent, dy.find((gradient) => gradient !== null)!, number));
     const kept = span === undefined ? node : again.get(span)![at - span.from]!;
-    const dInputs = rule({ g, number, needs }, kept, dy);
+    const dInputs = rule({ g, number, needs, product: productOf(node, consumers, gradients) }, kept, dy);
     for (const [i, { name }] of node.inputs.entries()) {
       const gradient = dInputs[i];
       if (!needs[i] || gradient === null || gradient === undefined) continue;
@@ -68,6 +69,30 @@ export function backward(
       throw new GraphError('LATHE_GRAPH_GRADIENT', `expected the loss to depend on ${name}, but it does not`);
     return gradient;
   });
+}
+
+function consumersOf(nodes: readonly Node[]): ReadonlyMap<string, readonly Node[]> {
+  const consumers = new Map<string, Node[]>();
+  for (const node of nodes)
+    for (const { name } of node.inputs) consumers.set(name, [...(consumers.get(name) ?? []), node]);
+  return consumers;
+}
+
+function productOf(
+  { outputs }: Node,
+  consumers: ReadonlyMap<string, readonly Node[]>,
+  gradients: ReadonlyMap<string, Tensor>,
+): GradientContext['product'] {
+  const name = outputs[0]!.name;
+  const [consumer, ...others] = consumers.get(name) ?? [];
+  if (consumer?.op.kind !== 'matMul' || others.length > 0) return null;
+  const { alpha, transA, transBatchA, transBatchB } = consumer.op;
+  const [left, right] = consumer.inputs;
+  // alpha would count in the gradient and in the product.
+  if (left!.name !== name || right!.name === name || alpha !== 1 || transA || transBatchA || transBatchB) return null;
+  const value = consumer.outputs[0]!;
+  const gradient = gradients.get(value.name);
+  return gradient === undefined ? null : { value, gradient };
 }
 
 /** Names of all tensors that are computed from one of `wrt`, these included. */

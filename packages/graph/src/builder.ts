@@ -142,8 +142,17 @@ export class GraphBuilder {
     return this.#one({ kind: 'matMulNBits', ...attributes }, x, weight.packed, weight.scales, ...zeroPoints);
   }
 
-  matMulIntegerToFloat(a: Tensor, b: Tensor, scaleA: Tensor, scaleB: Tensor, zeroA: Tensor, zeroB: Tensor): Tensor {
-    return this.#one({ kind: 'matMulIntegerToFloat' }, a, b, scaleA, scaleB, zeroA, zeroB);
+  matMulIntegerToFloat(
+    a: Tensor,
+    b: Tensor,
+    scaleA: Tensor,
+    scaleB: Tensor,
+    zeroA: Tensor,
+    zeroB: Tensor,
+    bias: Tensor | null = null,
+  ): Tensor {
+    const operands = [a, b, scaleA, scaleB, zeroA, zeroB, ...(bias === null ? [] : [bias])];
+    return this.#one({ kind: 'matMulIntegerToFloat' }, ...operands);
   }
 
   quantizeLinear(x: Tensor, scale: Tensor, zeroPoint: Tensor): Tensor {
@@ -160,6 +169,11 @@ export class GraphBuilder {
 
   rmsNorm(x: Tensor, gain: Tensor, epsilon: number): Tensor {
     return this.#one({ kind: 'rmsNorm', epsilon }, x, gain);
+  }
+
+  addRmsNorm(a: Tensor, b: Tensor, gain: Tensor, epsilon: number): { normed: Tensor; sum: Tensor } {
+    const [normed, sum] = this.#node({ kind: 'addRmsNorm', epsilon }, [a, b, gain]);
+    return { normed: normed!, sum: sum! };
   }
 
   rotary(x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor, heads: number, interleaved: boolean): Tensor {

@@ -8,6 +8,11 @@ import type { Tensor } from './tensor.ts';
 export interface GradientContext {
   readonly g: GraphBuilder;
   number(value: number): Tensor;
+  /**
+   * Where the node's result goes into one product y · B and nowhere else: that product and its gradient. Then
+   * Σ dy · y over a row is Σ of the product with its gradient, over rows that are often much shorter.
+   */
+  readonly product: { readonly value: Tensor; readonly gradient: Tensor } | null;
   /** Which inputs' gradients are wanted; the others' may be left out as null. */
   readonly needs: readonly boolean[];
 }
@@ -104,9 +109,9 @@ export const GRADIENTS: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
     throw notDifferentiable('quantizeLinear', 'because it rounds');
   },
   // y = softmax(x):  dx = y · (dy − Σ dy · y)
-  softmax: ({ g }, { outputs: [y] }, [dy]) => {
-    const weighted = g.mul(dy!, y!);
-    return [g.sub(weighted, g.mul(y!, g.reduceSum(weighted, -1)))];
+  softmax: ({ g, product }, { outputs: [y] }, [dy]) => {
+    const mixed = product === null ? g.mul(dy!, y!) : g.mul(product.value, product.gradient);
+    return [g.mul(y!, g.sub(dy!, g.reduceSum(mixed, -1)))];
   },
   // y = log softmax(x):  dx = dy − e^y · Σ dy
   logSoftmax: ({ g }, { outputs: [y] }, [dy]) => [g.sub(dy!, g.mul(g.exp(y!), g.reduceSum(dy!, -1)))],
@@ -122,6 +127,19 @@ export const GRADIENTS: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
       return g.reshape(g.mul(r, g.sub(g.mul(dRows, gain!), g.mul(rows, shrink))), x!.shape);
     };
     return [needs[0] ? dx() : null, needs[1] ? g.reshape(g.matMul(r, p, { transA: true }), gain!.shape) : null];
+  },
+  // s = a + b, y = rmsNorm(s):  da = db = ds + drmsNorm
+  addRmsNorm: (context, { op, inputs: [, , gain], outputs: [y, s] }, [dy, ds]) => {
+    const { g, needs } = context;
+    const [throughNorm, dgain] = dy
+      ? GRADIENTS.rmsNorm(
+          { ...context, needs: [needs[0]! || needs[1]!, needs[2]!] },
+          { op: { kind: 'rmsNorm', epsilon: op.epsilon }, inputs: [s!, gain!], outputs: [y!] },
+          [dy],
+        )
+      : [null, null];
+    const d = throughNorm && ds ? g.add(throughNorm, ds) : (throughNorm ?? ds ?? null);
+    return [needs[0] ? d : null, needs[1] ? d : null, dgain ?? null];
   },
   // c = x − mean x, r = 1 / √(mean c² + ε), y = c · r · gain + bias; p = dy · c:
   // dgain = Σ p · r, dbias = Σ dy, dx = r · (dy · gain − mean(dy · gain) − c · r² · mean(p · gain))

@@ -15,6 +15,8 @@ export interface OnnxNode {
   readonly domain: '' | 'com.microsoft';
   readonly attributes?: Readonly<Record<string, Attribute>>;
   readonly shapeInputs?: readonly Shape[];
+  /** At which of the node's outputs each result lies, where not in order. */
+  readonly outputsAt?: readonly number[];
   /** An input that is repeated up to a shape by a node of its own before. */
   readonly repeated?: { readonly input: number; readonly shape: Shape };
 }
@@ -88,6 +90,12 @@ export const ONNX: { readonly [K in OpKind]: Lower<K> } = {
     type: 'SimplifiedLayerNormalization',
     domain: '',
     attributes: { ...lastAxis, epsilon: { float: epsilon }, stash_type: { int: 1 } },
+  }),
+  addRmsNorm: ({ epsilon }) => ({
+    type: 'SkipSimplifiedLayerNormalization',
+    domain: 'com.microsoft',
+    attributes: { epsilon: { float: epsilon } },
+    outputsAt: [0, 3],
   }),
   rotary: ({ heads, interleaved }) => ({
     type: 'RotaryEmbedding',

@@ -33,7 +33,8 @@ const message = (writer: Writer, field: number, write: (inner: Writer) => void):
 const int = (writer: Writer, field: number, value: number) => writer.uint32(field << 3).int64(value);
 const text = (writer: Writer, field: number, value: string) => writer.uint32((field << 3) | 2).string(value);
 
-export function writeOnnx(graph: Graph): OnnxModel {
+export function writeOnnx(unnamed: Graph): OnnxModel {
+  const graph = withOutputNames(unnamed);
   const externalData: { path: string; data: Uint8Array }[] = [];
   const vectors = new Map<string, { name: string; shape: Shape; constant: boolean }>();
   const vectorName = (shape: Shape): string => {
@@ -51,13 +52,13 @@ export function writeOnnx(graph: Graph): OnnxModel {
   message(writer, 7 /* graph */, (g) => {
     text(g, 2 /* name */, 'lathe');
     for (const node of liveNodes(graph)) writeNode(g, node, vectorName);
-    // An output may be any tensor: the copy under the output's name is dropped by the runtime where it can be.
     for (const { name, tensor } of graph.outputs)
-      message(g, 1 /* node */, (n) => {
-        text(n, 1 /* input */, tensor.name);
-        text(n, 2 /* output */, name);
-        text(n, 4 /* op_type */, 'Identity');
-      });
+      if (name !== tensor.name)
+        message(g, 1 /* node */, (n) => {
+          text(n, 1 /* input */, tensor.name);
+          text(n, 2 /* output */, name);
+          text(n, 4 /* op_type */, 'Identity');
+        });
     for (const { tensor, data } of graph.constants)
       message(g, 5 /* initializer */, (t) => {
         const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -94,9 +95,30 @@ export function writeOnnx(graph: Graph): OnnxModel {
   return { bytes: writer.finish(), externalData, vectorInputs };
 }
 
+/**
+ * What a node makes for an output takes that output's name. Under another name the runtime would copy it there, asked for
+ * or not; so only what is none's own result (an input, a constant, a tensor that is two outputs) is copied.
+ */
+function withOutputNames(graph: Graph): Graph {
+  const made = new Set(graph.nodes.flatMap(({ outputs }) => outputs.map(({ name }) => name)));
+  const names = new Map<string, string>();
+  for (const { name, tensor } of graph.outputs)
+    if (made.has(tensor.name) && !names.has(tensor.name)) names.set(tensor.name, name);
+  const renamed = (tensor: Tensor): Tensor => ({ ...tensor, name: names.get(tensor.name) ?? tensor.name });
+  return {
+    ...graph,
+    nodes: graph.nodes.map(({ op, inputs, outputs }) => ({
+      op,
+      inputs: inputs.map(renamed),
+      outputs: outputs.map(renamed),
+    })),
+    outputs: graph.outputs.map(({ name, tensor }) => ({ name, tensor: renamed(tensor) })),
+  };
+}
+
 function writeNode(graph: Writer, { op, inputs, outputs }: Node, vectorName: (shape: Shape) => string): void {
   const lower = ONNX[op.kind] as (op: Op, inputs: readonly Tensor[]) => OnnxNode;
-  const { type, domain, attributes = {}, shapeInputs = [], repeated } = lower(op, inputs);
+  const { type, domain, attributes = {}, shapeInputs = [], repeated, outputsAt } = lower(op, inputs);
   const names = inputs.map(({ name }) => name);
   if (repeated !== undefined) {
     const source = names[repeated.input]!;
@@ -111,13 +133,18 @@ function writeNode(graph: Writer, { op, inputs, outputs }: Node, vectorName: (sh
   message(graph, 1 /* node */, (n) => {
     for (const name of names) text(n, 1 /* input */, name);
     for (const shape of shapeInputs) text(n, 1 /* input */, vectorName(shape));
-    for (const output of outputs) text(n, 2 /* output */, output.name);
+    for (const name of placed(outputs, outputsAt)) text(n, 2 /* output */, name);
     text(n, 3 /* name */, outputs[0]!.name);
     text(n, 4 /* op_type */, type);
     for (const [name, attribute] of Object.entries(attributes))
       message(n, 5 /* attribute */, (a) => writeAttribute(a, name, attribute));
     if (domain !== '') text(n, 7 /* domain */, domain);
   });
+}
+
+/** Names of a node's outputs; one that nobody wants has none. */
+function placed(outputs: readonly Tensor[], at: readonly number[] = outputs.map((_, i) => i)): readonly string[] {
+  return Array.from({ length: Math.max(...at) + 1 }, (_, place) => outputs[at.indexOf(place)]?.name ?? '');
 }
 
 function writeAttribute(writer: Writer, name: string, attribute: Attribute): void {

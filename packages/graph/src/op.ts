@@ -49,7 +49,10 @@ export type Op =
       readonly blockSize: number;
       readonly accuracyLevel: 0 | 1 | 4;
     }
-  /** (a − zeroA)·scaleA · (b − zeroB)·scaleB in exact integers: inputs a u8 [M, K], b i8 [K, N], scaleA [], scaleB [N], zeroA [], zeroB [N]; f32 out. */
+  /**
+   * (a − zeroA)·scaleA · (b − zeroB)·scaleB (+ bias) in exact integers: inputs a u8 [M, K], b i8 [K, N], scaleA [],
+   * scaleB [N], zeroA [], zeroB [N] and possibly bias [N]; f32 out.
+   */
   | { readonly kind: 'matMulIntegerToFloat' }
   /** round-half-even(x / scale) + zeroPoint, saturated to u8: inputs x, scale [], zeroPoint []. */
   | { readonly kind: 'quantizeLinear' }
@@ -57,6 +60,8 @@ export type Op =
   | { readonly kind: 'logSoftmax' }
   /** x / √(mean(x²) + epsilon) · gain over the last dimension. Zhang & Sennrich 2019, https://arxiv.org/abs/1910.07467 */
   | { readonly kind: 'rmsNorm'; readonly epsilon: number }
+  /** Results: rmsNorm of the sum of two tensors, and that sum. */
+  | { readonly kind: 'addRmsNorm'; readonly epsilon: number }
   /**
    * Rotation of pairs (i, i + D/2), or (2i, 2i + 1) where `interleaved`, of each head: inputs x [B, T, heads·D],
    * positions int64 [B, T], cos and sin [maxPosition, D/2]. Su et al. 2021, https://arxiv.org/abs/2104.09864
@@ -69,9 +74,9 @@ export type Op =
   | { readonly kind: 'reduceMean'; readonly axis: number }
   /** Repeats dimensions of size 1 up to `shape`. */
   | { readonly kind: 'expand'; readonly shape: Shape }
-  /** x [B, N], indices int64 [B, 1] → [B, 1]: one entry of each last dimension. */
+  /** x [B, N], indices int64 [B, K] → [B, K]: so many entries of each last dimension. */
   | { readonly kind: 'pick' }
-  /** into [B, N] with updates [B, 1] added at indices int64 [B, 1]: what `pick` undoes. */
+  /** into [B, N] with updates [B, K] added at indices int64 [B, K]: what `pick` undoes. */
   | { readonly kind: 'addAt' }
   /**
    * into [V, C] with rows [T, C] added at indices int64 [T, 1]; an index may stand several times. `atomic`: by ScatterND,

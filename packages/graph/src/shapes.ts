@@ -82,6 +82,16 @@ export const SHAPES: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
       fail('rmsNorm', `a gain [${dimText(width)}]`, shapeText(gain!.shape));
     return [{ dataType: 'float32', shape: x!.shape }];
   },
+  addRmsNorm: ([a, b, gain]) => {
+    const width = a!.shape.at(-1)!;
+    if (!sameShape(a!.shape, b!.shape)) fail('addRmsNorm', shapeText(a!.shape), shapeText(b!.shape));
+    if (gain!.shape.length !== 1 || !sameDim(gain!.shape[0]!, width))
+      fail('addRmsNorm', `a gain [${dimText(width)}]`, shapeText(gain!.shape));
+    return [
+      { dataType: 'float32', shape: a!.shape },
+      { dataType: 'float32', shape: a!.shape },
+    ];
+  },
   rotary: ([x, positions, cos, sin], { heads }) => {
     expectType('rotary', positions!, 'int64');
     const width = x!.shape.at(-1)!;
@@ -109,11 +119,11 @@ export const SHAPES: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
     return [{ dataType: x!.dataType, shape }];
   },
   pick: ([x, indices]) => {
-    expectIndices('pick', indices!, [...x!.shape.slice(0, -1), 1]);
+    expectIndices('pick', indices!, [...x!.shape.slice(0, -1), indices!.shape.at(-1)!]);
     return [{ dataType: x!.dataType, shape: indices!.shape }];
   },
   addAt: ([into, indices, updates]) => {
-    expectIndices('addAt', indices!, [...into!.shape.slice(0, -1), 1]);
+    expectIndices('addAt', indices!, [...into!.shape.slice(0, -1), indices!.shape.at(-1)!]);
     if (!sameShape(updates!.shape, indices!.shape))
       fail('addAt', `updates ${shapeText(indices!.shape)}`, shapeText(updates!.shape));
     return [{ dataType: into!.dataType, shape: into!.shape }];

@@ -28,6 +28,7 @@ interface Context {
   reshapeInteger(tensor: Tensor, shape: Shape): Tensor;
 }
 
+/** The op's result, or its results. */
 type Composed<O extends Op> = (context: Context, op: O, inputs: readonly Tensor[]) => Tensor | readonly Tensor[];
 
 const composed = {
@@ -52,6 +53,10 @@ const composed = {
   logSoftmax: ({ g }, _, [x]) => {
     const c = g.sub(x!, g.reduceMax(x!, -1));
     return g.sub(c, g.log(g.reduceSum(g.exp(c), -1)));
+  },
+  addRmsNorm: ({ g }, { epsilon }, [a, b, gain]) => {
+    const sum = g.add(a!, b!);
+    return [g.rmsNorm(sum, gain!, epsilon), sum];
   },
   reshape: ({ g, reshapeInteger }, { shape }, [x]) =>
     x!.dataType === 'float32' ? g.reshape(x!, shape) : reshapeInteger(x!, shape),

@@ -164,13 +164,10 @@ export class Evaluator {
     const capacity = suffix?.capacity ?? 0;
     const feeds: Record<string, Value> = {
       embedded: float32(this.#embed(tokens), [rows, fresh, C]),
-      positions: int64(
-        tokens.map((_, i) => start + (i % fresh)),
-        [1, tokens.length],
-      ),
+      positions: positions(rows, fresh, start, nHead + G, G),
       newMask: float32(causalMask(fresh, nHead / G), [fresh * (nHead / G), fresh]),
       suffixMask: float32(suffix?.mask ?? new Float32Array(0), [capacity]),
-      logitRows: int64(padded, [padded.length]),
+      logitRows: int64(Int32Array.from(padded), [padded.length]),
       inverseTemperature: float32(Float32Array.from(inverse), [padded.length, 1]),
     };
     const none = new Float32Array(0);
@@ -207,7 +204,7 @@ export class Evaluator {
   }
 }
 
-const NEXT_TOKEN = ['newKeysValues', 'topLogProbabilities', 'topTokens', 'temperedMaximum'] as const;
+const NEXT_TOKEN = ['newKeysValues', 'topLogProbabilities', 'topTokens', 'temperedLogProbabilities'] as const;
 
 function nextTokens(
   results: Record<string, Value>,
@@ -215,14 +212,14 @@ function nextTokens(
 ): NextToken[] {
   const values = results.topLogProbabilities!.data as Float32Array;
   const tokens = results.topTokens!.data as BigInt64Array;
-  const temperedMaximum = results.temperedMaximum!.data as Float32Array;
+  const tempered = results.temperedLogProbabilities!.data as Float32Array;
   const [rows, count] = results.topLogProbabilities!.dims as [number, number];
   const whole = results.logProbabilities?.data as Float32Array | undefined;
   let again: Promise<Float32Array> | null = whole === undefined ? null : Promise.resolve(whole);
   return Array.from({ length: rows }, (_, i) => ({
     topLogProbabilities: values.subarray(i * count, (i + 1) * count),
     topTokens: tokens.subarray(i * count, (i + 1) * count),
-    temperedMaximum: temperedMaximum[i]!,
+    temperedMaximum: tempered[i * count]!,
     async all() {
       again ??= run(['logProbabilities']).then(({ logProbabilities }) => logProbabilities!.data as Float32Array);
       const all = await again;
@@ -264,8 +261,11 @@ export class Suffix {
     let at = 0;
     for (let layer = 0; layer < nLayer; layer++)
       for (const cache of [this.keys[layer]!, this.values[layer]!])
-        for (let i = 0; i < G * this.rows; i++, at += perRow * D)
-          cache.set(fresh.subarray(at, at + count * D), (i * this.capacity + this.length) * D);
+        for (let i = 0; i < G * this.rows; i++, at += perRow * D) {
+          // Runs this short are copied faster number by number than by a call each.
+          const to = (i * this.capacity + this.length) * D;
+          for (let d = 0; d < count * D; d++) cache[to + d] = fresh[at + d]!;
+        }
     this.length += count;
   }
 
@@ -315,10 +315,24 @@ function causalMask(fresh: number, perGroup: number): Float32Array {
   return mask;
 }
 
+/** int64 [N·T·heads, 1]: T positions from `start` on, the same in every row, once for each turned head, 0 for the others. */
+function positions(N: number, T: number, start: number, turned: number, unturned: number): Value {
+  const heads = turned + unturned;
+  const values = new Int32Array(N * T * heads);
+  for (let i = 0; i < N * T; i++) values.fill(start + (i % T), i * heads, i * heads + turned);
+  return int64(values, [values.length, 1]);
+}
+
 function float32(data: Float32Array, dims: readonly number[]): Value {
   return { dataType: 'float32', dims, data };
 }
 
-function int64(values: readonly number[], dims: readonly number[]): Value {
-  return { dataType: 'int64', dims, data: BigInt64Array.from(values, BigInt) };
+/** Sizes and places are far from 2³¹, and a BigInt each would cost more than all of them. */
+function int64(values: Int32Array, dims: readonly number[]): Value {
+  const data = new BigInt64Array(values.length);
+  const halves = new Int32Array(data.buffer);
+  for (let i = 0; i < values.length; i++) halves[2 * i + LOW_HALF] = values[i]!;
+  return { dataType: 'int64', dims, data };
 }
+
+const LOW_HALF = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1;

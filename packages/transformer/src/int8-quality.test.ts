@@ -47,7 +47,7 @@ describe.skipIf(smollm2File === null)(`SmolLM2-135M in int8${withoutSmollm2}`, (
     expect(Math.abs(got / expected - 1)).toBeLessThan(0.01);
   }, 240_000);
 
-  it('makes the first choice of f32 after 95 of 100 tokens', async () => {
+  it('makes the first choice of f32 after 94 of 100 tokens', async () => {
     const agreed = await evaluate('int8', async (evaluator) => {
       let [same, all] = [0, 0];
       for (const { promptTokens, topTokens } of PROMPTS) {
@@ -61,6 +61,6 @@ describe.skipIf(smollm2File === null)(`SmolLM2-135M in int8${withoutSmollm2}`, (
       }
       return same / all;
     });
-    expect(agreed).toBeGreaterThanOrEqual(0.95);
+    expect(agreed).toBeGreaterThanOrEqual(0.94);
   }, 240_000);
 });

@@ -14,7 +14,7 @@
  * tokens, behind one `prefix` that all of them share. Reading a prompt is one row with many new tokens; making candidates
  * is many rows with one new token each.
  *
- * Shapes: N rows, T new tokens a row, P prefix, S suffix, C nEmbd, G nKvHead, R nHead / nKvHead, D headSize,
+ * Shapes: N rows, T new tokens a row, P prefix, S suffix, C nEmbd, H nHead, G nKvHead, R H / G, D headSize,
  * F nFeedForward, V vocabSize.
  */
 import { type GraphBuilder, multiplyDims, symbol, type Tensor } from '@lathe/graph';
@@ -22,7 +22,10 @@ import type { Config } from './config.ts';
 
 /** The learned parts, as the graph sees them. Names are those of the GGUF convention without `.weight`. */
 export interface Weights {
-  /** x · Wᵀ (+ b) for each named matrix: [M, in] → [M, out] each. */
+  /**
+   * x · Wᵀ (+ b) for each named matrix: [M, in] → [M, out] each. `attn_qkv` is the matrices attn_q, attn_k and attn_v, one
+   * above the other.
+   */
   project(x: Tensor, names: readonly string[]): readonly Tensor[];
   /** A gain of a norm: [C]. */
   gain(name: string): Tensor;
@@ -31,14 +34,19 @@ export interface Weights {
   readonly sin: Tensor;
 }
 
-/** What attention sees besides this block's own tokens. */
-interface Past {
+/** What the new tokens see. */
+interface Seen {
   /** [G, P, D], shared by all rows. */
   readonly prefixKeys: Tensor;
   readonly prefixValues: Tensor;
   /** [G, N, S, D] */
   readonly suffixKeys: Tensor;
   readonly suffixValues: Tensor;
+  /** [G, N, T, D] */
+  readonly newKeys: Tensor;
+  readonly newValues: Tensor;
+  readonly suffixMask: Tensor;
+  readonly newMask: Tensor;
 }
 
 const N = symbol('rows');
@@ -46,49 +54,54 @@ const T = symbol('new');
 const P = symbol('prefix');
 const S = symbol('suffix');
 const L = symbol('logitRows');
+const ROWS = multiplyDims(N, T);
 
 /**
- * Inputs: `embedded` [N, T, C], the token embeddings; `positions` int64 [1, N·T]; `newMask` [T·R, T], 0 where the query
- * (t, r) may see new token t' ≤ t, else −∞; `suffixMask` [S], 0 where the suffix holds a token, else −∞; `logitRows` int64
- * [L], which of the N·T tokens' logits are wanted; `inverseTemperature` [L, 1]; and per layer `prefixKeys.l`, `prefixValues.l` [G, P, D],
- * `suffixKeys.l`, `suffixValues.l` [G, N, S, D].
+ * Inputs: `embedded` [N, T, C], the token embeddings; `positions` int64 [N·T·(H + 2G), 1], each token's position once for
+ * each of its H queries and G keys, and 0 for each of its G values; `newMask` [T·R, T], 0 where the query (t, r) may see new token
+ * t' ≤ t, else −∞; `suffixMask` [S], 0 where the suffix holds a token, else −∞; `logitRows` int64 [L], which of the N·T tokens'
+ * logits are wanted; `inverseTemperature` [L, 1]; and per layer `prefixKeys.l`, `prefixValues.l` [G, P, D], `suffixKeys.l`,
+ * `suffixValues.l` [G, N, S, D].
  * Outputs: `newKeysValues` [nLayer · 2 · G, N, T, D], keys before values of each layer; `logits` and `logProbabilities` [L, V];
- * `topLogProbabilities` and `topTokens` [L, candidates], the largest first; `temperedMaximum` [L, 1], the largest log-probability
- * where logits are multiplied by `inverseTemperature`.
+ * `topLogProbabilities` and `topTokens` [L, candidates], the largest first; `temperedLogProbabilities` [L, candidates], those of
+ * the same tokens where logits are multiplied by `inverseTemperature`.
  */
 export function buildModel(g: GraphBuilder, config: Config, weights: Weights, topCandidates: number): void {
-  const { nLayer, nKvHead: G, nHead, headSize: D, nEmbd: C, normEpsilon, tiedOutput } = config;
-  const R = nHead / G;
-  const rowsNew = multiplyDims(N, T);
+  const { nLayer, nKvHead: G, nHead: H, headSize: D, nEmbd: C, normEpsilon, tiedOutput } = config;
   const embedded = g.input('embedded', 'float32', [N, T, C]);
-  const positions = g.input('positions', 'int64', [1, rowsNew]);
-  const newMask = g.input('newMask', 'float32', [multiplyDims(T, R), T]);
+  const positions = g.input('positions', 'int64', [multiplyDims(ROWS, H + 2 * G), 1]);
+  const newMask = g.input('newMask', 'float32', [multiplyDims(T, H / G), T]);
   const suffixMask = g.input('suffixMask', 'float32', [S]);
 
-  let x = g.reshape(embedded, [rowsNew, C]); // [N·T, C]
+  let x = g.reshape(embedded, [ROWS, C]); // [N·T, C]
+  let normed = g.rmsNorm(x, weights.gain('blk.0.attn_norm'), normEpsilon);
   const made: Tensor[] = [];
   for (let layer = 0; layer < nLayer; layer++) {
-    const past: Past = {
+    const block = `blk.${layer}`;
+    const { queries, keys, values } = queriesKeysValues(g, config, weights, block, normed, positions);
+    made.push(keys, values);
+    const mixed = attention(g, config, queries, {
       prefixKeys: g.input(`prefixKeys.${layer}`, 'float32', [G, P, D]),
       prefixValues: g.input(`prefixValues.${layer}`, 'float32', [G, P, D]),
       suffixKeys: g.input(`suffixKeys.${layer}`, 'float32', [G, N, S, D]),
       suffixValues: g.input(`suffixValues.${layer}`, 'float32', [G, N, S, D]),
-    };
-    const block = `blk.${layer}`;
-
-    const normed = g.rmsNorm(x, weights.gain(`${block}.attn_norm`), normEpsilon);
-    const { mixed, keys, values } = attention(g, config, weights, block, normed, {
-      positions,
-      newMask,
+      newKeys: keys,
+      newValues: values,
       suffixMask,
-      past,
+      newMask,
     });
-    const a = g.add(x, weights.project(mixed, [`${block}.attn_output`])[0]!);
-    made.push(keys, values);
 
-    const normedAgain = g.rmsNorm(a, weights.gain(`${block}.ffn_norm`), normEpsilon);
-    x = g.add(a, swiGlu(g, weights, block, normedAgain));
+    // a = x + attention, x = a + SwiGLU, each with the norm of what follows.
+    const attended = weights.project(mixed, [`${block}.attn_output`])[0]!;
+    const a = g.addRmsNorm(x, attended, weights.gain(`${block}.ffn_norm`), normEpsilon);
+    const forwarded = swiGlu(g, weights, block, a.normed);
+    if (layer === nLayer - 1) x = g.add(a.sum, forwarded);
+    else {
+      const next = weights.gain(`blk.${layer + 1}.attn_norm`);
+      ({ sum: x, normed } = g.addRmsNorm(a.sum, forwarded, next, normEpsilon));
+    }
   }
+
   g.output('newKeysValues', g.concat(made, 0));
 
   const wanted = g.gather(x, g.input('logitRows', 'int64', [L]), 0); // [L, C]
@@ -102,57 +115,58 @@ export function buildModel(g: GraphBuilder, config: Config, weights: Weights, to
   const top = g.topK(logProbabilities, topCandidates);
   g.output('topLogProbabilities', top.values);
   g.output('topTokens', top.indices);
-  const tempered = g.logSoftmax(g.mul(logProbabilities, g.input('inverseTemperature', 'float32', [L, 1])));
-  g.output('temperedMaximum', g.reduceMax(tempered, -1));
+  const tempered = g.logSoftmax(g.mul(logits, g.input('inverseTemperature', 'float32', [L, 1])));
+  g.output('temperedLogProbabilities', g.pick(tempered, top.indices));
 }
 
 /**
- * Grouped-query attention with rotary positions: softmax(Q·Kᵀ / √D) · V over prefix, suffix and the new tokens up to each
- * query's own. The prefix is the same for all rows, so its product is one matrix product per group for every row and head.
- * Vaswani et al. 2017 §3.2.1; Su et al. 2021, https://arxiv.org/abs/2104.09864
+ * Queries [G, N, T, R, D], keys and values [G, N, T, D] of the new tokens. Queries and keys are rotated by their position,
+ * values by position 0, which leaves them as they are: one product and one rotation serve all three.
+ * Su et al. 2021, https://arxiv.org/abs/2104.09864
  */
-function attention(
+function queriesKeysValues(
   g: GraphBuilder,
   config: Config,
   weights: Weights,
   block: string,
   x: Tensor, // [N·T, C]
-  seen: { positions: Tensor; newMask: Tensor; suffixMask: Tensor; past: Past },
-): { mixed: Tensor; keys: Tensor; values: Tensor } {
-  const { nHead, nKvHead: G, headSize: D, ropeInterleaved } = config;
-  const R = nHead / G;
-  const rowsNew = multiplyDims(N, T);
-  const queries = multiplyDims(T, R); // of one row in one group
-  const { prefixKeys, prefixValues, suffixKeys, suffixValues } = seen.past;
+  positions: Tensor,
+): { queries: Tensor; keys: Tensor; values: Tensor } {
+  const { nHead: H, nKvHead: G, headSize: D, ropeInterleaved } = config;
+  const heads = H + 2 * G;
+  const projected = weights.project(x, [`${block}.attn_qkv`])[0]!; // [N·T, heads·D]
+  const flat = g.reshape(projected, [multiplyDims(ROWS, heads), 1, D]);
+  const rotated = g.rotary(flat, positions, weights.cos, weights.sin, 1, ropeInterleaved);
+  const [q, k, v] = g.split(g.reshape(rotated, [N, T, heads, D]), [H, G, G], 2);
+  return {
+    queries: g.transpose(g.reshape(q!, [N, T, G, H / G, D]), [2, 0, 1, 3, 4]),
+    keys: g.transpose(k!, [2, 0, 1, 3]),
+    values: g.transpose(v!, [2, 0, 1, 3]),
+  };
+}
+
+/**
+ * Grouped-query attention: softmax(Q·Kᵀ / √D) · V over prefix, suffix and the new tokens up to each query's own: [N·T, H·D].
+ * The prefix is the same for all rows, so its product is one matrix product per group for every row and head.
+ * Vaswani et al. 2017 §3.2.1
+ */
+function attention(g: GraphBuilder, config: Config, queries: Tensor, seen: Seen): Tensor {
+  const { nHead: H, nKvHead: G, headSize: D } = config;
+  const R = H / G;
+  const ofGroup = multiplyDims(ROWS, R); // queries of all rows in one group
+  const ofRow = multiplyDims(T, R); // of one row in one group
   const scaled = { alpha: 1 / Math.sqrt(D), transB: true };
 
-  const [q, k, v] = weights.project(x, [`${block}.attn_q`, `${block}.attn_k`, `${block}.attn_v`]);
-  const rotate = (heads: Tensor, count: number) =>
-    g.rotary(
-      g.reshape(heads, [1, rowsNew, count * D]),
-      seen.positions,
-      weights.cos,
-      weights.sin,
-      count,
-      ropeInterleaved,
-    );
-  const byGroup = (heads: Tensor) => g.transpose(g.reshape(heads, [N, T, G, D]), [2, 0, 1, 3]); // [G, N, T, D]
-  const keys = byGroup(rotate(k!, G));
-  const values = byGroup(v!);
-  const grouped = g.transpose(g.reshape(rotate(q!, nHead), [rowsNew, G, R, D]), [1, 0, 2, 3]); // [G, N·T, R, D]
-  const forPrefix = g.reshape(grouped, [G, multiplyDims(rowsNew, R), D]);
-  const perRow = g.reshape(grouped, [G, N, queries, D]);
-
-  const prefixScores = g.reshape(g.matMul(forPrefix, prefixKeys, scaled), [G, N, queries, P]);
-  const suffixScores = g.add(g.matMul(perRow, suffixKeys, scaled), seen.suffixMask); // [G, N, T·R, S]
-  const newScores = g.add(g.matMul(perRow, keys, scaled), seen.newMask); // [G, N, T·R, T]
-  const shares = g.softmax(g.concat([prefixScores, suffixScores, newScores], -1));
-  const [prefixShares, suffixShares, newShares] = g.split(shares, [P, S, T], -1);
-
-  const fromPrefix = g.matMul(g.reshape(prefixShares!, [G, multiplyDims(rowsNew, R), P]), prefixValues);
-  const own = g.add(g.matMul(suffixShares!, suffixValues), g.matMul(newShares!, values)); // [G, N, T·R, D]
-  const summed = g.add(g.reshape(fromPrefix, [G, rowsNew, R, D]), g.reshape(own, [G, rowsNew, R, D]));
-  return { mixed: g.reshape(g.transpose(summed, [1, 0, 2, 3]), [rowsNew, nHead * D]), keys, values };
+  const prefixScores = g.matMul(g.reshape(queries, [G, ofGroup, D]), seen.prefixKeys, scaled); // [G, N·T·R, P]
+  const perRow = g.reshape(queries, [G, N, ofRow, D]);
+  const suffixScores = g.add(g.matMul(perRow, seen.suffixKeys, scaled), seen.suffixMask); // [G, N, T·R, S]
+  const newScores = g.add(g.matMul(perRow, seen.newKeys, scaled), seen.newMask); // [G, N, T·R, T]
+  const scores = g.concat([g.reshape(prefixScores, [G, N, ofRow, P]), suffixScores, newScores], -1);
+  const [prefixShares, suffixShares, newShares] = g.split(g.softmax(scores), [P, S, T], -1);
+  const fromPrefix = g.matMul(g.reshape(prefixShares!, [G, ofGroup, P]), seen.prefixValues);
+  const own = g.add(g.matMul(suffixShares!, seen.suffixValues), g.matMul(newShares!, seen.newValues)); // [G, N, T·R, D]
+  const mixed = g.reshape(g.add(fromPrefix, g.reshape(own, [G, ofGroup, D])), [G, ROWS, R, D]);
+  return g.reshape(g.transpose(mixed, [1, 0, 2, 3]), [ROWS, H * D]);
 }
 
 /** (silu(x · Wgateᵀ) ∘ (x · Wupᵀ)) · Wdownᵀ. Shazeer 2020, https://arxiv.org/abs/2002.05202 */

@@ -72,6 +72,24 @@ export const CASES: Record<string, Case> = {
     build: (g, { a, b }) => g.matMul(a!, b!, { transB: true }),
   },
   softmax: { kinds: ['softmax'], inputs: { a: [3, 5] }, build: (g, { a }) => g.softmax(a!) },
+  'softmax into one product': {
+    kinds: ['softmax', 'matMul'],
+    inputs: { a: [2, 3, 5], b: [2, 5, 4] },
+    build: (g, { a, b }) => g.matMul(g.softmax(a!), b!),
+  },
+  'softmax into a scaled product': {
+    kinds: ['softmax', 'matMul'],
+    inputs: { a: [3, 5], b: [5, 4] },
+    build: (g, { a, b }) => g.matMul(g.softmax(a!), b!, { alpha: 0.5 }),
+  },
+  'softmax into a product and a sum': {
+    kinds: ['softmax', 'matMul'],
+    inputs: { a: [3, 5], b: [5, 4] },
+    build: (g, { a, b }) => {
+      const y = g.softmax(a!);
+      return g.concat([g.matMul(y, b!), y], -1);
+    },
+  },
   'cross entropy': {
     kinds: ['logSoftmax', 'pick'],
     inputs: { a: [4, 6] },
@@ -82,6 +100,14 @@ export const CASES: Record<string, Case> = {
     kinds: ['rmsNorm'],
     inputs: { x: [3, 6], gain: [6] },
     build: (g, { x, gain }) => g.rmsNorm(x!, gain!, 1e-5),
+  },
+  addRmsNorm: {
+    kinds: ['addRmsNorm'],
+    inputs: { a: [3, 6], b: [3, 6], gain: [6] },
+    build: (g, { a, b, gain }) => {
+      const { normed, sum } = g.addRmsNorm(a!, b!, gain!, 1e-5);
+      return g.mul(normed, sum);
+    },
   },
   layerNorm: {
     kinds: ['layerNorm'],

@@ -145,6 +145,10 @@ const RULES: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
       return run.map((v, i) => v * r * gain!.data[i]!);
     }),
   ],
+  addRmsNorm: ({ epsilon }, [a, b, gain], [y]) => {
+    const sums = make(y!.shape as number[], (at) => element(a!, at) + element(b!, at));
+    return [...RULES.rmsNorm({ kind: 'rmsNorm', epsilon }, [sums, gain!], [y!]), sums];
+  },
   layerNorm: ({ epsilon }, [x, gain, bias]) => [
     lastDimension(x!, (run) => {
       const mean = sum(run) / run.length;
@@ -177,7 +181,8 @@ const RULES: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
     const data = Float64Array.from(into!.data);
     const width = into!.shape.at(-1)!;
     indices!.data.forEach((index, i) => {
-      data[i * width + index] = data[i * width + index]! + updates!.data[i]!;
+      const at = Math.floor(i / indices!.shape.at(-1)!) * width + index;
+      data[at] = data[at]! + updates!.data[i]!;
     });
     return [{ shape: into!.shape, data }];
   },

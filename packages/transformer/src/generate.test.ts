@@ -216,6 +216,14 @@ describe('guessing ahead', () => {
       expect((await model.generate({ ...again, ...request })).timings.drafts).toEqual({ drafted: 0, accepted: 0 });
   });
 
+  it('keeps to a grammar', async () => {
+    const grammar = { kind: 'ebnf', text: 'root ::= "abc"{3,9} "."' } as const;
+    const { rows, timings } = await model.generate({ ...again, n: 3, grammar, speculate: true });
+    for (const { text, finish } of rows) if (finish === 'end') expect(text).toMatch(/^(abc){3,9}\.$/);
+    expect(rows.every(({ text }) => /^[abc.]+$/.test(text))).toBe(true);
+    expect(timings.drafts.accepted).toBeGreaterThan(10);
+  });
+
   it('keeps to stop strings, to maxTokens and to the signal', async () => {
     const { rows } = await model.generate({ ...again, n: 3, maxTokens: 7, speculate: true });
     for (const { tokens, finish } of rows) if (finish !== 'end') expect(tokens.length).toBe(7);

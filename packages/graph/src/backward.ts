@@ -1,5 +1,5 @@
 import type { GraphBuilder, Node } from './builder.ts';
-import { multiplyDims, shapeText } from './dimension.ts';
+import { multiplyDims, sameShape, shapeText } from './dimension.ts';
 import { type ForwardNode, GRADIENTS, type GradientContext } from './gradients.ts';
 import { GraphError } from './graph-error.ts';
 import type { Op } from './op.ts';
@@ -55,7 +55,13 @@ export function backward(
     if (span !== undefined && !again.has(span))
       again.set(span, recomputed(g, nodes, span, dependent, dy.find((gradient) => gradient !== null)!, number));
     const kept = span === undefined ? node : again.get(span)![at - span.from]!;
-    const dInputs = rule({ g, number, needs, product: productOf(node, consumers, gradients) }, kept, dy);
+    const next = onlyConsumer(nodes, node, consumers);
+    const gradient = next === null ? undefined : gradients.get(nodes[next]!.outputs[0]!.name);
+    // A consumer of the same span has a copy too.
+    const copied = next !== null && span !== undefined && next < span.to;
+    const value = next === null ? null : (copied ? again.get(span)![next - span.from]! : nodes[next]!).outputs[0]!;
+    const product = gradient === undefined || value === null ? null : { value, gradient };
+    const dInputs = rule({ g, number, needs, product }, kept, dy);
     for (const [i, { name }] of node.inputs.entries()) {
       const gradient = dInputs[i];
       if (!needs[i] || gradient === null || gradient === undefined) continue;
@@ -71,28 +77,31 @@ export function backward(
   });
 }
 
-function consumersOf(nodes: readonly Node[]): ReadonlyMap<string, readonly Node[]> {
-  const consumers = new Map<string, Node[]>();
-  for (const node of nodes)
-    for (const { name } of node.inputs) consumers.set(name, [...(consumers.get(name) ?? []), node]);
+function consumersOf(nodes: readonly Node[]): ReadonlyMap<string, readonly number[]> {
+  const consumers = new Map<string, number[]>();
+  for (const [at, { inputs }] of nodes.entries())
+    for (const { name } of inputs) {
+      const earlier = consumers.get(name);
+      if (earlier === undefined) consumers.set(name, [at]);
+      else earlier.push(at);
+    }
   return consumers;
 }
 
-function productOf(
+/** The place of the product y · B that alone uses the node's result y, row by row; null where there is no such. */
+function onlyConsumer(
+  nodes: readonly Node[],
   { outputs }: Node,
-  consumers: ReadonlyMap<string, readonly Node[]>,
-  gradients: ReadonlyMap<string, Tensor>,
-): GradientContext['product'] {
-  const name = outputs[0]!.name;
-  const [consumer, ...others] = consumers.get(name) ?? [];
-  if (consumer?.op.kind !== 'matMul' || others.length > 0) return null;
-  const { alpha, transA, transBatchA, transBatchB } = consumer.op;
-  const [left, right] = consumer.inputs;
-  // alpha would count in the gradient and in the product.
-  if (left!.name !== name || right!.name === name || alpha !== 1 || transA || transBatchA || transBatchB) return null;
-  const value = consumer.outputs[0]!;
-  const gradient = gradients.get(value.name);
-  return gradient === undefined ? null : { value, gradient };
+  consumers: ReadonlyMap<string, readonly number[]>,
+): number | null {
+  const y = outputs[0]!;
+  const at = consumers.get(y.name) ?? [];
+  const consumer = nodes[at[0] ?? -1];
+  if (at.length !== 1 || consumer?.op.kind !== 'matMul') return null;
+  const { transA, transBatchA, transBatchB } = consumer.op;
+  const rows = consumer.outputs[0]!.shape.slice(0, -1);
+  const plain = consumer.inputs[0]!.name === y.name && !transA && !transBatchA && !transBatchB;
+  return plain && sameShape(rows, y.shape.slice(0, -1)) ? at[0]! : null;
 }
 
 /** Names of all tensors that are computed from one of `wrt`, these included. */

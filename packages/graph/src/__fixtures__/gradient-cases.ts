@@ -82,6 +82,11 @@ export const CASES: Record<string, Case> = {
     inputs: { a: [3, 5], b: [5, 4] },
     build: (g, { a, b }) => g.matMul(g.softmax(a!), b!, { alpha: 0.5 }),
   },
+  'softmax of one into a product for several': {
+    kinds: ['softmax', 'matMul'],
+    inputs: { a: [1, 3, 5], b: [2, 5, 4] },
+    build: (g, { a, b }) => g.matMul(g.softmax(a!), b!),
+  },
   'softmax into a product and a sum': {
     kinds: ['softmax', 'matMul'],
     inputs: { a: [3, 5], b: [5, 4] },

@@ -3,15 +3,21 @@
  * node-llama-cpp (one context, a sequence a candidate, decoded together; once as its API is simply used, once with the
  * prompt's state copied to the other sequences), in turn.
  *
- *   npm run bench -- make-ten [--model FILE] [--rounds R] [--threads T] [--precision P] [--n 1,10] [--device webgpu] [--ours] [--json]
+ *   npm run bench -- make-ten [--model FILE] [--rounds R] [--threads T] [--precision P] [--n 1,10] [--peer-n 1,10]
+ *                             [--curve] [--busy] [--no-spinning] [--svg FILE] [--device webgpu] [--ours] [--json]
  *
+ * `--curve` stands for `--n 1,4,10,32,100 --peer-n 1,4,10`: at a hundred one round of the peer takes some five minutes.
+ * `--busy` measures everything once more beside a process that computes without end. `--svg` draws what was measured.
+ * `--no-spinning` lets Lathe's idle threads sleep, which is what `lathe make` does; the peer's always wait actively.
  * `--ours` leaves the peer out; `--device` is where Lathe computes. The peer is installed in bench/peers (its README says how).
  */
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, homedir, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Device, openModel, type Precision } from '@lathe/transformer';
+import { drawSpeeds, type Speed } from './make-ten/draw.ts';
 import { median } from './median.ts';
 
 const PROMPT_TOKENS = 512;
@@ -22,6 +28,7 @@ const DEFAULT_MODEL = join(cache, 'lathe/models/smollm2-135m/SmolLM2-135M-Instru
 /** One way to make n candidates. */
 interface Side {
   readonly name: string;
+  readonly sizes: readonly number[];
   make(n: number, round: number): Promise<Times>;
 }
 
@@ -45,6 +52,17 @@ interface Times {
   readonly totalMs: number;
   readonly promptMs: number;
 }
+
+/** What a side took for so many candidates, with or without a busy neighbour. */
+interface Measured {
+  readonly side: Side;
+  readonly n: number;
+  readonly isBusy: boolean;
+  readonly runs: Times[];
+}
+
+const CURVE = '1,4,10,32,100';
+const PEER_CURVE = '1,4,10';
 
 const SOURCE = `
 /** Splits a command line into words as a shell does: quotes group, a backslash takes the next character as it is. */
@@ -77,7 +95,12 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     threads: { type: 'string', default: String(availableParallelism()) },
     precision: { type: 'string' },
-    n: { type: 'string', default: '1,10' },
+    n: { type: 'string' },
+    'peer-n': { type: 'string' },
+    curve: { type: 'boolean', default: false },
+    busy: { type: 'boolean', default: false },
+    'no-spinning': { type: 'boolean', default: false },
+    svg: { type: 'string' },
     device: { type: 'string', default: 'cpu' },
     ours: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -90,12 +113,16 @@ async function main(): Promise<void> {
   const { isInstalled, load } = (await import(new URL('./peers/llama-peer.js', import.meta.url).href)) as PeerModule;
   if (!values.ours && !isInstalled()) fail('node-llama-cpp is not installed: see bench/peers/README.md, or --ours');
   const threads = Number(values.threads);
-  const sizes = values.n.split(',').map(Number);
+  const sizesOf = (list: string) => list.split(',').map(Number);
+  const sizes = sizesOf(values.n ?? (values.curve ? CURVE : '1,10'));
+  const peerSizes = sizesOf(values['peer-n'] ?? (values.curve ? PEER_CURVE : sizes.join())).filter((n) =>
+    sizes.includes(n),
+  );
 
   const model = await openModel(values.model, {
     device: values.device as Device,
     threads,
-    spinning: true,
+    spinning: !values['no-spinning'],
     ...(values.precision === undefined ? {} : { precision: values.precision as Precision }),
   });
   console.error(`Lathe: ${model.precision}, loaded in ${model.loadMs.toFixed(0)} ms`);
@@ -103,6 +130,7 @@ async function main(): Promise<void> {
   const sides: Side[] = [
     {
       name: 'Lathe',
+      sizes,
       async make(n, round) {
         const started = performance.now();
         const request = { prompt, n, seed: round, temperature: 0.8, topP: 1, maxTokens: NEW_TOKENS, ignoreEnd: true };
@@ -116,68 +144,113 @@ async function main(): Promise<void> {
   if (peer !== null) {
     sides.push({
       name: 'node-llama-cpp',
+      sizes: peerSizes,
       make: (n, round) => peer.runTen(prompt, NEW_TOKENS, n, { seed: 100 * round }),
     });
     sides.push({
       name: 'node-llama-cpp, prompt copied',
+      sizes: peerSizes,
       make: (n, round) => peer.runTen(prompt, NEW_TOKENS, n, { seed: 100 * round, sharePrompt: true }),
     });
   }
 
-  const times = new Map<Side, Map<number, Times[]>>(sides.map((side) => [side, new Map(sizes.map((n) => [n, []]))]));
-  // The first round warms up.
-  for (let round = 0; round <= Number(values.rounds); round++)
-    for (const n of sizes)
-      for (const side of sides) {
-        const run = await side.make(n, round);
-        if (round > 0) times.get(side)!.get(n)!.push(run);
-        console.error(`round ${round}, ${side.name}, n=${n}: ${run.totalMs.toFixed(0)} ms`);
-      }
+  const measured: Measured[] = [];
+  for (const isBusy of values.busy ? [false, true] : [false]) {
+    const neighbour = isBusy ? spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }) : null;
+    measured.push(...(await measure(sides, isBusy)));
+    neighbour?.kill();
+  }
   await model.close();
   await peer?.close();
 
-  const total = (side: Side, n: number) =>
-    median(
-      times
-        .get(side)!
-        .get(n)!
-        .map(({ totalMs }) => totalMs),
-    );
   console.log(
     `prompt ${prompt.length} tokens, ${NEW_TOKENS} new tokens, ${values.device === 'cpu' ? `${threads} threads` : values.device}, ${model.precision}`,
   );
-  for (const side of sides)
-    for (const n of sizes) {
-      const runs = times.get(side)!.get(n)!;
-      const all = total(side, n);
-      const read = median(runs.map(({ promptMs }) => promptMs));
-      const speed = (1000 * n * NEW_TOKENS) / (all - read);
-      console.log(
-        `${side.name.padEnd(30)} n=${String(n).padEnd(4)} ${all.toFixed(0).padStart(7)} ms ± ${(100 * spread(runs)).toFixed(0)} %, prompt ${read.toFixed(0)} ms, then ${speed.toFixed(0)} tokens/s`,
-      );
-    }
-  const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
-  if (most > least)
-    for (const side of sides)
-      console.log(
-        `${side.name}: ${most} take ${(total(side, most) / total(side, least)).toFixed(2)} × the time of ${least}`,
-      );
+  for (const one of measured) console.log(line(one));
+  const total = (side: Side, n: number, isBusy: boolean) => {
+    const found = measured.find((one) => one.side === side && one.n === n && one.isBusy === isBusy);
+    return found === undefined ? null : totalOf(found);
+  };
   const [ours, ...peers] = sides as [Side, ...Side[]];
-  for (const other of peers)
-    for (const n of sizes)
-      console.log(`n=${n}: Lathe is ${(total(other, n) / total(ours, n)).toFixed(2)} × as fast as ${other.name}`);
-  if (values.json)
+  for (const isBusy of new Set(measured.map((one) => one.isBusy))) {
+    const where = isBusy ? ' beside a busy process' : '';
+    for (const side of sides) {
+      const [one, ten] = [total(side, 1, isBusy), total(side, 10, isBusy)];
+      if (one !== null && ten !== null)
+        console.log(`${side.name}: ten take ${(ten / one).toFixed(2)} × the time of one${where}`);
+    }
+    for (const other of peers)
+      for (const n of other.sizes)
+        console.log(
+          `n=${n}: Lathe is ${(total(other, n, isBusy)! / total(ours, n, isBusy)!).toFixed(2)} × as fast as ${other.name}${where}`,
+        );
+  }
+  if (values.svg !== undefined)
+    writeFileSync(
+      values.svg,
+      drawSpeeds(
+        measured.map(
+          (one): Speed => ({
+            side: one.side.name,
+            n: one.n,
+            tokensPerSecond: (1000 * one.n * NEW_TOKENS) / totalOf(one),
+            isBusy: one.isBusy,
+          }),
+        ),
+      ),
+    );
+  if (values.json) {
+    const most = peers.length === 0 ? Math.max(...sizes) : Math.max(...peerSizes);
+    const mine = measured.find((one) => one.side === ours && one.n === most && !one.isBusy)!;
     console.log(
       JSON.stringify({
         name: 'make-ten',
         unit: `ms for ${most} candidates`,
-        ours: total(ours, most),
-        peers: Object.fromEntries(peers.map((other) => [other.name, total(other, most)])),
-        ratio: Object.fromEntries(peers.map((other) => [other.name, total(ours, most) / total(other, most)])),
-        spread: spread(times.get(ours)!.get(most)!),
+        ours: totalOf(mine),
+        peers: Object.fromEntries(peers.map((other) => [other.name, total(other, most, false)])),
+        ratio: Object.fromEntries(peers.map((other) => [other.name, totalOf(mine) / total(other, most, false)!])),
+        spread: spread(mine.runs),
         machine: `${cpus().length} × ${cpus()[0]?.model}, node ${process.version}, load ${loadavg()[0]!.toFixed(1)}`,
+        curve: measured.map((one) => ({
+          side: one.side.name,
+          n: one.n,
+          busy: one.isBusy,
+          ms: totalOf(one),
+          promptMs: promptOf(one),
+          spread: spread(one.runs),
+        })),
       }),
     );
+  }
+}
+
+/** All sides in turn at every size; the first round warms up and does not count. */
+async function measure(sides: readonly Side[], isBusy: boolean): Promise<Measured[]> {
+  const measured = sides.flatMap((side) => side.sizes.map((n): Measured => ({ side, n, isBusy, runs: [] })));
+  measured.sort((a, b) => a.n - b.n);
+  for (let round = 0; round <= Number(values.rounds); round++)
+    for (const { side, n, runs } of measured) {
+      // Large jobs have warmed up by themselves.
+      if (round === 0 && n > 10) continue;
+      const run = await side.make(n, round);
+      if (round > 0) runs.push(run);
+      console.error(`round ${round}, ${side.name}, n=${n}${isBusy ? ', busy' : ''}: ${run.totalMs.toFixed(0)} ms`);
+    }
+  return measured.sort((a, b) => sides.indexOf(a.side) - sides.indexOf(b.side));
+}
+
+function line(one: Measured): string {
+  const [all, read] = [totalOf(one), promptOf(one)];
+  const perSecond = (ms: number) => ((1000 * one.n * NEW_TOKENS) / ms).toFixed(0);
+  return `${one.side.name.padEnd(30)} n=${String(one.n).padEnd(4)}${one.isBusy ? ' busy' : ''} ${all.toFixed(0).padStart(7)} ms ± ${(100 * spread(one.runs)).toFixed(0)} %, prompt ${read.toFixed(0)} ms, ${perSecond(all)} tokens/s in all, ${perSecond(all - read)} after the prompt`;
+}
+
+function totalOf({ runs }: Measured): number {
+  return median(runs.map(({ totalMs }) => totalMs));
+}
+
+function promptOf({ runs }: Measured): number {
+  return median(runs.map(({ promptMs }) => promptMs));
 }
 
 /** Half the range over the median. */

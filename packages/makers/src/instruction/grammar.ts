@@ -62,19 +62,17 @@ export function blockGrammar(
     `root ::= change ("\\n\\n" change){0,${changes.length - 1 + (mayCreate ? MOST_CREATED - 1 : 0)}}`,
     `change ::= ${changes.join(' | ')}`,
     `new ::= (blank? newline){0,${isSmall ? MOST_NEW_LINES.small : MOST_NEW_LINES.other}} blank?`,
-    'blank ::= "\\n"',
-    // A line of marks would end the part early, and one of backticks the code block it stands in.
-    'newline ::= [ \\t]* ([^<>=` \\t\\n] [^\\n]* | [<>=]{1,4} ([^<>=\\n] [^\\n]*)? | "`" ([^`\\n] [^\\n]*)?) "\\n"',
+    ...LINES,
     LANGUAGE,
     ...(mayCreate ? whole() : []),
     ...rules,
   ]);
 }
 
-const CONTENT = [
-  // Lines that are no fence, and then one that is.
-  `content ::= line{1,${MOST_FILE_LINES}} "\`\`\`"`,
-  'line ::= ([^`\\n] [^\\n]* | "`" ([^`\\n] [^\\n]*)? | "``" ([^`\\n] [^\\n]*)?)? "\\n"',
+/** A line of marks would end the part early, and one of backticks the code block it stands in. */
+const LINES = [
+  'blank ::= "\\n"',
+  'newline ::= [ \\t]* ([^<>=` \\t\\n] [^\\n]* | [<>=]{1,4} ([^<>=\\n] [^\\n]*)? | "`" ([^`\\n] [^\\n]*)?) "\\n"',
 ];
 
 const LANGUAGE = 'language ::= [a-z]{0,12}';
@@ -83,7 +81,8 @@ function whole(): string[] {
   return [
     'whole ::= path "\\n```" language "\\n" content',
     'path ::= ([a-zA-Z0-9_-] [a-zA-Z0-9_.-]* "/"){0,8} [a-zA-Z0-9_-]+ ("." [a-zA-Z0-9_-]+){1,3}',
-    ...CONTENT,
+    // Lines that are no fence and no mark of a block, and then a fence.
+    `content ::= (blank | newline){1,${MOST_FILE_LINES}} "\`\`\`"`,
   ];
 }
 

@@ -46,6 +46,7 @@ const MAX_SHOWN_CHARACTERS = 12_000;
 const MAX_SHOWN_FILES = 4;
 const MAP_STEP = 20;
 const SHORT_FILE_LINES = 60;
+const CREATES = /\b(create|new|add|write)\b[\s\S]*\b(files?|modules?|tests?|scripts?|pages?|[\w-]+\.\w{1,4})\b/i;
 
 /** A part of the question; `file` where it shows one in full. */
 interface ShownSection extends Section {
@@ -93,8 +94,8 @@ async function namesOneShortFile({ files }: Task, base: Tree): Promise<boolean> 
 }
 
 /**
- * A grammar of the files that are shown; null where they are too long for one. New files may be made where no file is
- * named, or the words ask for one.
+ * A grammar of the files that are shown; null where they are too long for one. New files may be made where none is
+ * shown, or the words ask for one.
  */
 function answerGrammar(
   all: readonly ShownSection[],
@@ -104,7 +105,7 @@ function answerGrammar(
 ): Grammar | null {
   const shownFiles = all.flatMap(({ file, name }) => (file === undefined || leftOut.includes(name) ? [] : [file]));
   const editable = task.files.length === 0 ? shownFiles : shownFiles.filter(({ path }) => task.files.includes(path));
-  const mayCreate = task.files.length === 0 || /\b(create|new|add)\b.*\bfile/is.test(task.instruction);
+  const mayCreate = editable.length === 0 || CREATES.test(task.instruction);
   return blockGrammar(editable, { mayCreate, isSmall: options.wholeFiles === true });
 }
 

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -59,6 +68,14 @@ function job(directory: string, iterations = 20): TrainingJob & { kind: 'scratch
   };
 }
 
+/** Processes that this one has started and that run a training. */
+function children(): number[] {
+  return readdirSync('/proc/self/task')
+    .flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim().split(' '))
+    .filter((pid) => pid !== '' && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('training-process-main'))
+    .map(Number);
+}
+
 describe('trainInProcess', () => {
   it('gives the result of a run here, and its events with what the model writes', async () => {
     const events: RunEvent[] = [];
@@ -83,6 +100,24 @@ describe('trainInProcess', () => {
     expect(run.steps).toBeGreaterThanOrEqual(7);
     expect((await readCheckpoint(join(directory, 'last.safetensors'))).progress.step).toBe(run.steps);
   });
+
+  it.skipIf(!existsSync(`/proc/self/task/${process.pid}/children`))(
+    'says that memory ran out when the system kills it, and goes on from the save (needs /proc to find its process)',
+    async () => {
+      const directory = join(folder, 'killed');
+      const killed = trainInProcess(job(directory, 100_000), {
+        onEvent: (event) => {
+          if (event.type === 'saved' && event.path.endsWith('last.safetensors'))
+            for (const child of children()) process.kill(child, 'SIGKILL');
+        },
+      });
+      await expect(killed).rejects.toMatchObject({
+        code: 'LATHE_TRAIN_MEMORY',
+        remedy: expect.stringContaining('--recompute'),
+      });
+      expect((await readCheckpoint(join(directory, 'last.safetensors'))).progress.step % 5).toBe(0);
+    },
+  );
 
   it('hands errors on with their code and what to do', async () => {
     const empty = { ...job(join(folder, 'empty')), corpus: { train: [' '], validation: ['x'] } };

@@ -27,7 +27,7 @@ describe('the WebGPU provider', () => {
       // JSON has no infinity: null is one.
       expect(cases.filter(({ worst }) => worst === null || worst > 2e-5)).toEqual([]);
     },
-    180_000,
+    300_000,
   );
 
   it('refuses with what to do where there is no adapter', async () => {

@@ -48,7 +48,7 @@ describe('a model on WebGPU', () => {
       // JSON has no infinity: null is one.
       expect(compared.filter(({ worst }) => worst === null || worst > 1e-4)).toEqual([]);
     },
-    180_000,
+    300_000,
   );
 
   it('is refused in int8, with the precisions it has', async () => {

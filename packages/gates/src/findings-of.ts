@@ -85,7 +85,7 @@ export async function findingsOfFiles(
   };
   try {
     await Promise.all(
-      (options.scanners ?? SCANNER_NAMES).flatMap((scanner) => {
+      (options.scanners ?? SCANNER_NAMES).map(async (scanner) => {
         const own = files.filter((file) => LANGUAGES_OF[scanner].includes(file.language));
         const fresh: SourceFile[] = [];
         for (const file of own) {
@@ -93,7 +93,7 @@ export async function findingsOfFiles(
           if (known) take(scanner, known);
           else fresh.push(file);
         }
-        return batchesOf(fresh).map(async (batch) => {
+        const ask = async (batch: readonly SourceFile[]): Promise<boolean> => {
           const result = await scanBatch(pool, scanner, batch, config, signal);
           if (result.whyNot) notLookedFor.push({ what: LOOKS_FOR[scanner], why: result.whyNot });
           for (const { path, why } of result.failed)
@@ -103,7 +103,13 @@ export async function findingsOfFiles(
             const file = cache && isKept(scanner) ? batch.find((one) => one.path === report.path) : undefined;
             if (file) cache?.keepReport(scanner, file, config, report);
           }
-        });
+          return result.whyNot === null;
+        };
+        const [first, ...rest] = batchesOf(fresh);
+        if (!first) return;
+        // What may not be installed is asked with one batch, not handed every file of the tree.
+        if (isKept(scanner)) await Promise.all([first, ...rest].map(ask));
+        else if (await ask(first)) await Promise.all(rest.map(ask));
       }),
     );
   } finally {

@@ -170,7 +170,7 @@ export function fixedBuffer(file: ParsedFile): Hit[] {
   const hits: Hit[] = [];
   for (const call of file.calls) {
     const fn = enclosingFunction(call.node);
-    const target = call.args[0]?.value;
+    const target = writtenTo(call.args[0]?.value);
     if (!fn || !target) continue;
     if (/^gets$/.test(call.callee)) {
       hits.push({ node: call.node, message: 'gets cannot know how much fits: use fgets' });
@@ -221,6 +221,16 @@ export function fixedBuffer(file: ParsedFile): Hit[] {
     }
   }
   return hits;
+}
+
+/** The memory itself where a copying function's result is handed on: `strcat(strcpy(line, a), b)`. */
+function writtenTo(target: Node | undefined): Node | undefined {
+  if (
+    target?.kind() !== 'call_expression' ||
+    !/^(strcpy|strcat|strncpy|strncat|memcpy|stpcpy)$/.test(target.field('function')?.text() ?? '')
+  )
+    return target;
+  return writtenTo(target.field('arguments')?.namedChildren()[0]);
 }
 
 /** A number read from text used as an index, where the function never compares it (CWE-129). */

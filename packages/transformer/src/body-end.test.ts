@@ -28,7 +28,7 @@ describe('JavaScript and TypeScript', () => {
       'braces in a template',
       'javascript',
       'function f(a) {',
-      '\n  return `}${a.map((x) => { return `{${x}}`; })}\n}`;\n}',
+      ['\n  return `}', '{a.map((x) => { return `{', '{x}}`; })}\n}`;\n}'].join('$'),
       '\n',
     ],
     ['braces in comments', 'javascript', 'function f() {', '\n  // }\n  /* } \n } */\n  return 1;\n}', '\nx'],

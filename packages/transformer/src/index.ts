@@ -10,7 +10,7 @@
 export type { Device } from '@lathe/graph';
 export type { FunctionBodyEnd } from './body-end.ts';
 export type { Architecture, Config } from './config.ts';
-export type { Grammar } from './constraint/grammar.ts';
+export type { Grammar } from './constraint/constraint.ts';
 export type { Timings } from './generate.ts';
 export { ModelError } from './model-error.ts';
 export {

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { Device } from '@lathe/graph';
 import type { FunctionBodyEnd } from './body-end.ts';
 import { type Config, readConfig } from './config.ts';
-import type { Grammar } from './constraint/grammar.ts';
+import type { Grammar } from './constraint/constraint.ts';
 import type { Timings } from './generate.ts';
 import { ModelError } from './model-error.ts';
 import type { Precision } from './precision.ts';

@@ -1,5 +1,5 @@
 import { bodyEnd, type FunctionBodyEnd } from './body-end.ts';
-import type { Constraint, Grammar } from './constraint/grammar.ts';
+import type { Constraint, Grammar } from './constraint/constraint.ts';
 import type { Sampling } from './sampling.ts';
 import { TextStream } from './text-stream.ts';
 

@@ -11,7 +11,7 @@ import { type Model, openModel } from '../open-model.ts';
 import { uniform } from '../random.ts';
 import type { Sampling } from '../sampling.ts';
 import { openGguf } from '../weights/gguf.ts';
-import type { Grammar } from './grammar.ts';
+import type { Grammar } from './constraint.ts';
 import { chooseAllowed } from './restrict.ts';
 
 const V = 200;

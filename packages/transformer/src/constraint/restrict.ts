@@ -7,7 +7,7 @@
  */
 import type { NextToken } from '../evaluator.ts';
 import { type Candidates, choose, type Sampling } from '../sampling.ts';
-import { allows, type TokenMask } from './grammar.ts';
+import { allows, type TokenMask } from './constraint.ts';
 
 /** Sums of f32 probabilities are right to about this. */
 const ROUNDING = 1e-6;

@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLocalMaker, prepareTask } from '@lathe/makers';
+import { prepareTask } from '@lathe/makers';
 import type { FileEdit, Task, Tree, WorkspaceSource } from '@lathe/protocol';
 import { ignoredFiles, openRepository } from '@lathe/repository';
 import { createWorkspaceSource, DEFAULT_LIMITS, removeWorkDirectory } from '@lathe/sandbox';
+import { openModel } from '@lathe/transformer';
 
 export interface Hole {
   readonly file: string;
@@ -30,6 +31,10 @@ export interface Filled {
 }
 
 const SEED = 1;
+const TEMPERATURE = 0.4;
+/** Prompt and answer together: what stands around the function, as much as fits. */
+const CONTEXT_TOKENS = 1200;
+const ANSWER_TOKENS = 200;
 
 /**
  * Passes of n answers for each hole. Throws where the check fails on the checkout as it is, or passes without the body: the
@@ -44,7 +49,7 @@ export async function fillHoles(
 ): Promise<Filled[]> {
   const ground = await mkdtemp(join(tmpdir(), 'lathe-holes-'));
   const repository = await openRepository(checkout);
-  const maker = createLocalMaker({ model: 'local:bench', modelPath, threads });
+  const model = await openModel(modelPath, { threads, contextSize: CONTEXT_TOKENS });
   try {
     await repository.exportTree('HEAD', join(ground, 'base'));
     const workspaces = await createWorkspaceSource({
@@ -67,27 +72,35 @@ export async function fillHoles(
         allow: [],
       };
       if (!(await passes([], hole.check))) throw new Error(`${name}: ${hole.check} fails on the checkout as it is`);
-      const { toEdits } = await prepareTask(task, base, { contextTokens: 8192, countTokens: (text) => text.length });
+      const prepared = await prepareTask(task, base, {
+        contextTokens: CONTEXT_TOKENS - ANSWER_TOKENS,
+        countTokens: (text) => model.tokenizer.encode(text).length,
+      });
+      const { toEdits, completionPrompt, continuationStop, continuationEnd } = prepared;
       const cut = await toEdits("\n  throw new Error('not written');\n};\n", 'completion');
       if ('invalid' in cut || (await passes(cut.edits, hole.check)))
         throw new Error(`${name}: ${hole.check} does not fail without its body`);
-      let [made, passed] = [0, 0];
-      const signal = new AbortController().signal;
-      const indices = Array.from({ length: n }, (_, i) => i);
-      const budget = { availableUsd: Number.POSITIVE_INFINITY, reserve: () => ({ settle: () => undefined }) };
-      const request = { task, base, indices, seed: SEED, temperature: null, budget, workspaces, signal };
-      for await (const news of maker.make(request)) {
-        if (news.type !== 'proposal') continue;
-        made++;
-        if (news.proposal.outcome === 'made' && (await passes(news.proposal.edits, hole.check))) passed++;
+      const { rows } = await model.generate({
+        prompt: model.tokenizer.encode(completionPrompt!, { addSpecial: true }),
+        n,
+        seed: SEED,
+        temperature: TEMPERATURE,
+        maxTokens: ANSWER_TOKENS,
+        stop: continuationStop,
+        stopWhen: continuationEnd ?? null,
+      });
+      let passed = 0;
+      for (const { text, finish } of rows) {
+        const answer = await toEdits(text, 'completion', finish === 'length');
+        if ('edits' in answer && (await passes(answer.edits, hole.check))) passed++;
       }
-      filled.push({ hole: name, made, passed });
-      console.error(`  ${name}: ${passed} of ${made}`);
+      filled.push({ hole: name, made: n, passed });
+      console.error(`  ${name}: ${passed} of ${n}`);
     }
     await workspaces.close();
     return filled;
   } finally {
-    await maker.close();
+    await model.close();
     repository.close();
     await removeWorkDirectory(join(ground, 'work'));
     await rm(ground, { recursive: true, force: true });

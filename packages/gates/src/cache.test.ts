@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Tree } from '@lathe/protocol';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { edit, treeWith } from './__fixtures__/testing.ts';
+import { treeWith } from './__fixtures__/testing.ts';
 import { openGateCache } from './cache.ts';
 import { defaultGateConfig } from './config.ts';
 import { findingsOf } from './findings-of.ts';
-import { createGate } from './gate.ts';
+import { duplicationFindings, indexOfTree } from './quality/duplication.ts';
 import { createScannerPool, type ScannerPool } from './scanners/pool.ts';
 
 let directory: string;
@@ -96,33 +96,29 @@ it('takes a damaged file for an empty cache, and writes a whole one', async () =
 
 it('does not read files of a base whose lines an earlier run has kept', async () => {
   const block = Array.from({ length: 8 }, (_, index) => `const step${index} = compute(${index});`).join('\n');
-  const files: Record<string, string> = { 'a.js': `${block}\n`, 'b.js': 'const other = 1;\n' };
+  const files: Record<string, string> = { 'a.js': `${block}\n`, 'b.js': 'const other = 1;\n', 'notes.txt': block };
   const read: string[] = [];
-  const base = (): Tree => ({
+  const base: Tree = {
     list: async () => Object.keys(files),
     id: async (path) => `id of ${files[path]}`,
     read: async (path) => {
       read.push(path);
       return path in files ? Buffer.from(files[path]!) : null;
     },
-  });
-  const inspect = async () => {
-    const gate = createGate({ config, cache: { directory, scope: 'lines' } });
-    try {
-      const candidate = treeWith({ ...files, 'c.js': `${block}\n` });
-      const edits = [edit('c.js', `${block}\n`)];
-      return await gate.inspect({ base: base(), candidate, edits, signal: new AbortController().signal });
-    } finally {
-      await gate.close();
-    }
   };
-  const first = await inspect();
-  expect(first.findings).toContainEqual(
-    expect.objectContaining({ rule: 'lathe/duplicate-block', message: expect.stringContaining('a.js:1-8') }),
-  );
-  expect(read).toEqual(expect.arrayContaining(['a.js', 'b.js']));
+  const copies = async (): Promise<string[]> => {
+    const cache = await openGateCache({ directory, scope: 'lines' });
+    const index = await indexOfTree(base, config, cache);
+    await cache.save();
+    const copy = { path: 'c.js', text: `${block}\n`, language: 'javascript' as const };
+    return duplicationFindings(index, [copy], config).map(({ message }) => message);
+  };
+  expect(await copies()).toEqual(['8 lines stand in a.js:1-8 too']);
+  expect(read).toEqual(['a.js', 'b.js']);
   read.length = 0;
-  expect((await inspect()).findings).toEqual(first.findings);
-  expect(read).not.toContain('a.js');
-  expect(read).not.toContain('b.js');
+  expect(await copies()).toEqual(['8 lines stand in a.js:1-8 too']);
+  expect(read).toEqual([]);
+  files['b.js'] = 'const changed = 1;\n';
+  await copies();
+  expect(read).toEqual(['b.js']);
 });

@@ -12,12 +12,21 @@ import { forWebGpu, type View, webGpuError } from './webgpu.ts';
 /** Where a graph runs: on this machine's processor, or on a GPU through WebGPU (Vulkan, Direct3D 12 or Metal below it). */
 export type Device = 'cpu' | 'webgpu';
 
+/**
+ * Long enough for the step from one operation to the next, so that a thread need not be woken for each; too short to keep a
+ * core from others.
+ */
+const BRIEF_WAIT_US = 50;
+
 export interface SessionOptions {
   /** `cpu` by default. */
   readonly device?: Device | undefined;
   /** Threads of one operation, this one included. */
   readonly threads: number;
-  /** Whether idle threads wait actively: faster alone, ruinous beside other work on the same cores. */
+  /**
+   * Whether idle threads wait actively as long as they may: a little faster alone, slower beside other work on the same
+   * cores. Otherwise they sleep after BRIEF_WAIT_US.
+   */
   readonly spinning: boolean;
   /**
    * Numbers too small for a full mantissa (below 1.2e-38) become 0. Processors take a hundred times as long for them, and
@@ -142,7 +151,10 @@ async function create(
     enableMemPattern: !options.sparing,
     extra: {
       session: {
-        intra_op: { allow_spinning: options.spinning ? '1' : '0' },
+        intra_op: {
+          allow_spinning: '1',
+          ...(options.spinning ? {} : { spin_duration_us: String(BRIEF_WAIT_US) }),
+        },
         force_spinning_stop: '1',
         disable_cpu_ep_fallback: options.device === 'webgpu' ? '1' : '0',
         set_denormal_as_zero: options.flushDenormals ? '1' : '0',

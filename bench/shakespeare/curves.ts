@@ -42,7 +42,7 @@ const svg = Plot.plot({
   width: 720,
   height: 340,
   marginLeft: 48,
-  marginRight: 110,
+  marginRight: 150,
   style: { background: 'transparent', fontSize: '13px' },
   x: { label: 'iterations' },
   y: { label: 'nats a character', grid: true, nice: true },

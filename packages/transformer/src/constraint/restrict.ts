@@ -41,24 +41,30 @@ export async function restricted(
 ): Promise<Candidates & { readonly tokens: Uint32Array }> {
   const all = await next.all();
   const inverse = temperature === 0 ? 1 : 1 / temperature;
+  const allowed = tokensOf(mask, all.length);
   let best = Number.NEGATIVE_INFINITY;
-  let count = 0;
-  for (let token = 0; token < all.length; token++)
-    if (allows(mask, token)) {
-      count++;
-      if (all[token]! > best) best = all[token]!;
-    }
+  for (const token of allowed) if (all[token]! > best) best = all[token]!;
   let sum = 0;
   const within: number[] = [];
-  for (let token = 0; token < all.length; token++)
-    if (allows(mask, token)) {
-      const nats = (all[token]! - best) * inverse;
-      sum += Math.exp(nats);
-      if (nats >= -withinNats) within.push(token);
-    }
+  for (const token of allowed) {
+    const nats = (all[token]! - best) * inverse;
+    sum += Math.exp(nats);
+    if (nats >= -withinNats) within.push(token);
+  }
   const tokens = Uint32Array.from(within).sort((a, b) => all[b]! - all[a]! || a - b);
   const logProbabilities = Float32Array.from(tokens, (token) => all[token]!);
-  return { tokens, logProbabilities, temperedMaximum: -Math.log(sum), complete: tokens.length === count };
+  return { tokens, logProbabilities, temperedMaximum: -Math.log(sum), complete: tokens.length === allowed.length };
+}
+
+/** Few tokens are allowed at most places of a grammar: words without any are passed over. */
+function tokensOf(mask: TokenMask, vocabularySize: number): number[] {
+  const tokens: number[] = [];
+  for (const [word, bits] of mask.entries()) {
+    if (bits === 0) continue;
+    const end = Math.min(vocabularySize, 32 * (word + 1));
+    for (let token = 32 * word; token < end; token++) if (allows(mask, token)) tokens.push(token);
+  }
+  return tokens;
 }
 
 /**

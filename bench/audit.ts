@@ -3,7 +3,7 @@
  * second run takes, and on how many lines of HEAD it agrees with `git blame -w`.
  *
  *     npm run bench -- audit PATH... [--json] [--rounds 3] [--blame-files 200] [--revision REV]
- *                            [--theseus git-of-theseus-analyze] [--jscpd jscpd]
+ *                            [--theseus git-of-theseus-analyze [--theseus-days 7]] [--jscpd jscpd]
  *
  * The last two are other tools' programs, installed wherever you like; each is run once beside the audit.
  */
@@ -112,8 +112,8 @@ function agreementWithBlame(directory: string, revision: string, history: Follow
   return sum;
 }
 
-/** git-of-theseus: cohorts by blaming a tree a week. Its time, and the share of lines alive after a year as it works it out. */
-function theseus(program: string, directory: string): { ms: number; yearShare: number } {
+/** git-of-theseus: cohorts by blaming a tree every few days. Its time, and the share of lines alive after a year as it works it out. */
+function theseus(program: string, days: number, directory: string): { ms: number; yearShare: number } {
   const out = mkdtempSync(join(tmpdir(), 'lathe-theseus-'));
   try {
     const branch = execFileSync('git', ['-C', directory, 'symbolic-ref', '--short', 'HEAD'], {
@@ -125,7 +125,18 @@ function theseus(program: string, directory: string): { ms: number; yearShare: n
     const start = performance.now();
     execFileSync(
       program,
-      [clone, '--branch', branch, '--outdir', out, '--all-filetypes', '--ignore-whitespace', '--quiet'],
+      [
+        clone,
+        '--branch',
+        branch,
+        '--outdir',
+        out,
+        '--all-filetypes',
+        '--ignore-whitespace',
+        '--interval',
+        String(days * 86_400),
+        '--quiet',
+      ],
       { stdio: ['ignore', 'ignore', 'inherit'] },
     );
     const ms = performance.now() - start;
@@ -213,6 +224,7 @@ export async function main(args: readonly string[]): Promise<void> {
       'blame-files': { type: 'string', default: '200' },
       revision: { type: 'string', default: 'HEAD' },
       theseus: { type: 'string' },
+      'theseus-days': { type: 'string', default: '7' },
       jscpd: { type: 'string' },
     },
   });
@@ -271,7 +283,7 @@ export async function main(args: readonly string[]): Promise<void> {
         );
       }
       if (values.theseus !== undefined) {
-        const { ms, yearShare } = theseus(values.theseus, directory);
+        const { ms, yearShare } = theseus(values.theseus, Number(values['theseus-days']), directory);
         also('git-of-theseus', ms);
         const year = document.survival.find(({ group, days }) => group === 'all' && days === 365);
         console.log(

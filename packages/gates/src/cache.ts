@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { deserialize, serialize } from 'node:v8';
 import type { GateConfig } from './config.ts';
 import type { FileReport, SourceFile } from './finding.ts';
-import type { Lines } from './quality/duplication.ts';
+import type { Lines } from './quality/lines.ts';
 import type { ScannerName } from './scanners/scanner.ts';
 
 /** Where what was found is kept between runs, and for what: one file of the folder for each scope, e.g. a repository's path. */

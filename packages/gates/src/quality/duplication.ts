@@ -4,6 +4,7 @@ import { type GateConfig, severityUnder } from '../config.ts';
 import type { PlacedFinding, SourceFile } from '../finding.ts';
 import { isCode, type Language, languageOf } from '../language.ts';
 import { selector, sourceFiles } from '../source-files.ts';
+import { type Lines, linesOf } from './lines.ts';
 
 /** A run of lines that occurs elsewhere, each side from first to last line, from 1. */
 export interface Duplicate {
@@ -15,12 +16,6 @@ export interface Duplicate {
   readonly otherTo: number;
 }
 
-export interface Lines {
-  /** Significant lines only: their text's hash and their number in the file. */
-  readonly hashes: Int32Array;
-  readonly numbers: Int32Array;
-}
-
 /**
  * Windows of `minimumLines` significant lines by hash. Lines count without white space; blank lines, lone brackets,
  * comments and imports do not count at all. A library's token index would be finer, at a hundred times the cost of
@@ -30,31 +25,6 @@ export interface DuplicationIndex {
   readonly minimumLines: number;
   readonly files: ReadonlyMap<string, Lines>;
   readonly windows: ReadonlyMap<number, readonly (readonly [path: string, at: number])[]>;
-}
-
-const INSIGNIFICANT =
-  /^[\s{}()[\];,]*$|^\s*(\/\/|#|\*|\/\*|<!--|"""|''')|^\s*(import|from|export \{|export \*|use|#include|package)\b|^\s*(else|try|finally|do|end|pass|break|continue|return)\b\W*$/;
-
-/** FNV-1a over the text without white space; collisions are excluded later by comparing the lines. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code <= 32) continue;
-    hash = Math.imul(hash ^ code, 0x01000193);
-  }
-  return hash;
-}
-
-export function linesOf(text: string): Lines {
-  const hashes: number[] = [];
-  const numbers: number[] = [];
-  text.split('\n').forEach((line, index) => {
-    if (line.length > 500 || INSIGNIFICANT.test(line)) return;
-    hashes.push(hashOf(line));
-    numbers.push(index + 1);
-  });
-  return { hashes: Int32Array.from(hashes), numbers: Int32Array.from(numbers) };
 }
 
 function windowAt(hashes: Int32Array, at: number, length: number): number {

@@ -27,13 +27,13 @@ describe('lathe train', () => {
       'latin1.py': Buffer.from('caf\u00e9 = 1\n', 'latin1'),
       'empty.js': '',
     });
-    const args = ['train', '--out', 'model', '--iterations', '20', '--accumulate', '2', '--recompute', ...SMALL, 'src'];
+    const args = ['train', '--out', 'model', '--iterations', '4', '--accumulate', '2', '--recompute', ...SMALL, 'src'];
     const ended = await runLathe([...args, '--json'], { cwd });
     expect(ended.stderr).toMatch(/needs about \d+\.\d GB of memory/);
     expect(ended.stderr).toContain('it writes: ');
     expect(ended.status).toBe(0);
     const run = JSON.parse(ended.stdout);
-    expect(run).toMatchObject({ schemaVersion: 1, reason: 'iterations', steps: 20 });
+    expect(run).toMatchObject({ schemaVersion: 1, reason: 'iterations', steps: 4 });
 
     const read = await runLathe(['score', '--model', 'model', '--json', 'text.js'], { cwd });
     expect(JSON.parse(read.stdout).files[0].bitsPerToken).toBeGreaterThan(0);
@@ -51,7 +51,7 @@ describe('lathe train', () => {
     const other = await runLathe([...args, '--layers', '2'], { cwd });
     expect(other.status).toBe(1);
     expect(other.stderr).toMatch(/nLayer: expected 2, got 1\n.*→ Use the same sizes/);
-  });
+  }, 180_000);
 
   const corpora: [what: string, files: Record<string, string | Uint8Array>, said: RegExp][] = [
     ['an empty folder', {}, /expected files to learn from and files to validate on, got 0 and 0/],

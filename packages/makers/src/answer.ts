@@ -30,7 +30,7 @@ export function fencesOf(text: string): readonly Fence[] {
   const lines = text.split('\n');
   const fences: Fence[] = [];
   for (let i = 0; i < lines.length; i++) {
-    const open = /^([ \t]*(?:(?:[-*+]|\d+[.)]) [ \t]*)?)(`{3,}|~{3,})[ \t]*((?:[^` \t][^`]*)?)$/.exec(lines[i]!);
+    const open = /^([ \t]*(?:(?:[-*+]|\d+[.)]) [ \t]*)?)(`{3,}|~{3,})[ \t]*((?:[^`~ \t][^`]*)?)$/.exec(lines[i]!);
     if (open === null) continue;
     const indent = open[1]!.length;
     const closing = new RegExp(`^[ \\t]*${open[2]![0]}{${open[2]!.length},}[ \\t]*$`);

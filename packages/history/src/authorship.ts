@@ -8,7 +8,8 @@ export type AuthorClass = 'person' | 'bot';
 const ASSISTANTS =
   /\b(?:claude(?: code)?|anthropic\.com|copilot|cursor(?:agent)?|codex|chatgpt|openai|gpt-?[0-9][\w.-]*|gemini|aider|windsurf|codeium|tabnine|amazon q|openhands|sweep-ai|sweepai|opencode|roo ?code|cline|kilo ?code|qwen(?: code|-coder)?|coderabbit(?:ai)?|ampcode|devin-ai-integration|devin ai|google-labs-jules|ai-assistant)\b/i;
 /** Trailers whose value names who took part. */
-const PARTICIPANT = /^(?:co-authored-by|co-developed-by|assisted-by|generated-by|pair-programmed-with):[ \t]*([^ \t\n].*)$/gim;
+const PARTICIPANT =
+  /^(?:co-authored-by|co-developed-by|assisted-by|generated-by|pair-programmed-with):[ \t]*([^ \t\n].*)$/gim;
 /** Trailers only tools for machine-made code write, whatever they name. */
 const MACHINE =
   /^(?:ai-assistant|ai-model|ai-generated|ai-assisted|ai-tool|agent-trace|claude-session|codex-session|aider-model|cursor-session):[ \t]*\S/im;

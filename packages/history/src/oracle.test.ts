@@ -202,7 +202,7 @@ it('operations and churn are what the definitions, applied slowly and literally,
     {
       weight: 6,
       arbitrary: fc
-        .tuple(fc.nat({ max: 4 }), fc.nat({ max: 9 }), fc.nat({ max: 3 }))
+        .tuple(fc.nat({ max: 4 }), fc.nat({ max: 4 }), fc.nat({ max: 3 }))
         .map(([a, b, c]) => `  call${a}(left${b}, right${c})`),
     },
     { weight: 1, arbitrary: fc.nat({ max: 3 }).map((n) => `function f${n}() {`) },
@@ -213,13 +213,13 @@ it('operations and churn are what the definitions, applied slowly and literally,
     at: fc.nat({ max: 12 }),
     drop: fc.nat({ max: 5 }),
     put: fc.array(line, { maxLength: 5 }),
-    replace: fc.option(fc.tuple(fc.nat({ max: 9 }), fc.nat({ max: 9 })), { freq: 3 }),
+    replace: fc.option(fc.tuple(fc.nat({ max: 4 }), fc.nat({ max: 9 })), { freq: 4 }),
     indent: fc.boolean(),
     copyTo: fc.option(fc.nat({ max: 2 }), { freq: 3 }),
     flipLineEnds: fc.option(fc.nat({ max: 2 }), { freq: 3 }),
     flipMode: fc.option(fc.nat({ max: 2 }), { freq: 3 }),
     takeTo: fc.option(fc.nat({ max: 2 }), { freq: 2 }),
-    days: fc.nat({ max: 9 }),
+    days: fc.nat({ max: 6 }),
   });
   const seen: Record<string, number> = {};
   await fc.assert(
@@ -272,8 +272,8 @@ it('operations and churn are what the definitions, applied slowly and literally,
         }
       },
     ),
-    { numRuns: 20, seed: 11, endOnFailure: true },
+    { numRuns: 30, seed: 11, endOnFailure: true },
   );
   // Every operation occurred, or the agreement would say nothing of it.
-  expect(Object.entries(seen).filter(([, n]) => n < 5)).toEqual([]);
+  expect(Object.entries(seen).filter(([, n]) => n < 3)).toEqual([]);
 }, 300_000);

@@ -2,8 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { type MemoryNeed, memoryNeed } from './memory.ts';
+import type { StepOptions, Trainable } from './trainable.ts';
 import type { TrainedConfig } from './trained-config.ts';
-import { type StepOptions, type Trainable, Trainer } from './trainer.ts';
+import { Trainer } from './trainer.ts';
 
 /** How long a run goes on and where it keeps what it has. */
 export interface LoopOptions extends Omit<StepOptions, 'train' | 'validation'> {

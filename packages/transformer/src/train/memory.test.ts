@@ -2,7 +2,7 @@ import { totalmem } from 'node:os';
 import { GraphBuilder, openSession } from '@lathe/graph';
 import { describe, expect, it } from 'vitest';
 import { checkMemory, memoryNeed, outOfMemory } from './memory.ts';
-import { fromScratch, type StepOptions } from './trainer.ts';
+import { fromScratch, type StepOptions } from './trainable.ts';
 
 const tokens = new Uint16Array(1);
 const options: StepOptions = {

@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { peakBytes } from '@lathe/graph';
 import { TrainError } from './train-error.ts';
-import type { StepOptions, Trainable } from './trainer.ts';
+import type { StepOptions, Trainable } from './trainable.ts';
 
 /** What a run takes over what its shapes add up to: measured 1.3 to 1.4 times, for memory that does not fit together. */
 const FRAGMENTATION = 1.4;

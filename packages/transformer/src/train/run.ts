@@ -7,7 +7,8 @@ import { readCheckpoint } from './checkpoint.ts';
 import { exportGguf } from './export-gguf.ts';
 import { BEST, type LoopEnd, type LoopOptions, trainIn } from './loop.ts';
 import { TrainError } from './train-error.ts';
-import { checkData, fromScratch } from './trainer.ts';
+import { fromScratch } from './trainable.ts';
+import { checkData } from './trainer.ts';
 import type { TrainingConfig } from './training-config.ts';
 
 export interface Corpus {

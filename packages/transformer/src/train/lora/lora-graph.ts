@@ -6,7 +6,7 @@
  */
 import { GraphBuilder, type Tensor, type Value } from '@lathe/graph';
 import { rotaryTables } from '../../model.ts';
-import type { GraphShape, Trainable } from '../trainer.ts';
+import type { GraphShape, Trainable } from '../trainable.ts';
 import { crossEntropy, Dropout, Forward, outputGradients, type TrainingGraph } from '../training-graph.ts';
 import type { Base } from './base.ts';
 import {

@@ -1,6 +1,7 @@
 import type { Rate, RunDocument } from '@lathe/protocol';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { interval, mean } from './resampling.ts';
 
 /** What making several candidates gained over making one. */
 export interface Attempts {
@@ -83,10 +84,6 @@ function withInterval(values: readonly number[], seed: number): Rate | Uncertain
   const random = xoroshiro128plus(seed);
   const means = Array.from({ length: RESAMPLES }, () =>
     mean(values.map(() => values[uniformInt(random, 0, values.length - 1)]!)),
-  ).sort((a, b) => a - b);
-  return { value, low: means[Math.round(0.025 * (RESAMPLES - 1))]!, high: means[Math.round(0.975 * (RESAMPLES - 1))]! };
-}
-
-function mean(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+  );
+  return { value, ...interval(means) };
 }

@@ -10,6 +10,7 @@ export {
   type LineLife,
   type Outcome,
 } from './outcomes.ts';
+export { FEWEST_LINES } from './prediction/observations.ts';
 export type { ChurnPrediction, SignalPrediction } from './prediction/predict-churn.ts';
 export { type LedgerReport, reportLedger } from './report.ts';
 export type { LedgerStore, StoredRun } from './run-store.ts';

@@ -1,6 +1,7 @@
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { HistoryCommit, LineLife } from './outcomes.ts';
+import { countBy, interval } from './resampling.ts';
 
 /** A difference of two estimates from the same resamples, or why there is none. */
 export interface MatchedSurvival {
@@ -115,7 +116,7 @@ function estimate(one: Sample, other: Sample, horizons: readonly number[], resam
   return horizons.map((days, h): MatchedSurvival => {
     const withInterval = (of: (pair: readonly [number[], number[]]) => number): Estimate => ({
       value: of(points as readonly [number[], number[]]),
-      ...interval(drawn.map(of)),
+      ...(drawn.length === 0 ? { low: null, high: null } : interval(drawn.map(of))),
     });
     return {
       days,
@@ -124,13 +125,6 @@ function estimate(one: Sample, other: Sample, horizons: readonly number[], resam
       difference: withInterval(([a, b]) => a[h]! - b[h]!),
     };
   });
-}
-
-function interval(values: number[]): { low: number | null; high: number | null } {
-  if (values.length === 0) return { low: null, high: null };
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
-  return { low: at(0.025), high: at(0.975) };
 }
 
 /** Surviving share at each horizon (ascending); `times` says how often each cluster was drawn. */
@@ -172,10 +166,4 @@ function sample(lives: readonly LineLife[], weight: (life: LineLife) => number):
     else entry.weight += weight(life);
   }
   return { entries: [...entries.values()].sort((a, b) => a.days - b.days), clusters: clusters.size };
-}
-
-function countBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const item of items) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1);
-  return counts;
 }

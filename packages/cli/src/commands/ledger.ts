@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { auditRepository, CHURN_WINDOW_DAYS, type FollowedHistory } from '@lathe/history';
-import { type ChurnPrediction, FATES, type LedgerReport, type Outcome, reportLedger } from '@lathe/ledger';
+import {
+  type ChurnPrediction,
+  FATES,
+  FEWEST_LINES,
+  type LedgerReport,
+  type Outcome,
+  reportLedger,
+} from '@lathe/ledger';
 import type { Repository } from '@lathe/repository';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { formatCount, plural } from '../format.ts';
@@ -59,8 +66,6 @@ const PAST_FINDINGS = {
   what: 'weaknesses and dirt that past commits added',
   why: 'scanning them takes about a second each; `lathe ledger --gates 300` looks at 300 of them',
 };
-/** Smaller commits are not asked what came of them: see `commitObservations`. */
-const FEWEST_LINES = 3;
 const DUPLICATES = {
   what: 'duplicates among the dirt that past commits added',
   why: 'every commit has another repository to compare with; blocks doubled within a commit are counted',

@@ -4,7 +4,7 @@ import type { Observation } from './predict-churn.ts';
 
 const DAY_MS = 86_400_000;
 
-/** Commits with fewer lines than this say little, and there are many of them. */
+/** Commits with fewer lines than this say little, and there are many of them: they are not asked what came of them. */
 export const FEWEST_LINES = 3;
 
 /**

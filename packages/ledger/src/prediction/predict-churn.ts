@@ -1,6 +1,7 @@
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { Estimate } from '../matched-survival.ts';
+import { countBy, interval, mean } from '../resampling.ts';
 import { fitLogistic, logLoss, predictLeftOut, type Row } from './logistic.ts';
 
 /** Something that was kept or committed, what was known of it on its day, and what came of its lines. */
@@ -125,7 +126,7 @@ export function predictChurn(observations: readonly Observation[], seed = 1): Ch
     signals: signals.toSorted((a, b) => strength(b) - strength(a)),
     skill: {
       value: skillOf(() => 1),
-      ...quantiles(drawn.map(({ skill }) => skill)),
+      ...interval(drawn.map(({ skill }) => skill)),
     },
     penalty,
   };
@@ -152,7 +153,7 @@ function standardised(observations: readonly Observation[], shares: readonly num
     const known = raw.filter((value) => value !== null);
     const middle = mean(known);
     const deviation = Math.sqrt(mean(known.map((value) => (value - middle) ** 2)));
-    const commonest = Math.max(0, ...counts(known).values());
+    const commonest = Math.max(0, ...countBy(known, (value) => value).values());
     // A signal that only a handful of observations have says more about these than about itself.
     if (known.length * 2 < observations.length || known.length - commonest < FEWEST_OF_EACH || !(deviation > 1e-12))
       constant.push(name);
@@ -168,27 +169,11 @@ function standardised(observations: readonly Observation[], shares: readonly num
 }
 
 function ratio(coefficient: number, resampled: readonly number[]): Estimate {
-  const { low, high } = quantiles(resampled);
+  const { low, high } = interval(resampled);
   return { value: Math.exp(coefficient), low: Math.exp(low), high: Math.exp(high) };
-}
-
-function quantiles(values: readonly number[]): { low: number; high: number } {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
-  return { low: at(0.025), high: at(0.975) };
-}
-
-function counts(values: readonly number[]): Map<number, number> {
-  const found = new Map<number, number>();
-  for (const value of values) found.set(value, (found.get(value) ?? 0) + 1);
-  return found;
 }
 
 function leastBy(items: readonly number[], measure: (item: number) => number): number {
   const measured = items.map((item) => ({ item, value: measure(item) }));
   return measured.reduce((least, one) => (one.value < least.value ? one : least)).item;
-}
-
-function mean(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

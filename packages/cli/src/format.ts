@@ -59,3 +59,8 @@ export function formatBaseCheck(check: BaseCheck): string {
   }[check.outcome];
   return `${plainLine(check.command)} ${how} (${formatDuration(check.durationMs)})`;
 }
+
+/** `12.3 %` */
+export function percent(rate: number): string {
+  return `${(rate * 100).toFixed(1)} %`;
+}

@@ -1,20 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { TableModel, textsOf } from './__fixtures__/table-model.ts';
+import { REQUEST, TableModel, textsOf } from './__fixtures__/table-model.ts';
 import { generateDistinct } from './distinct.ts';
 import { inverseTemperature, type RowRequest } from './row.ts';
-
-const REQUEST: RowRequest = {
-  index: 0,
-  seed: 1,
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  maxTokens: 3,
-  stop: [],
-  ignoreEnd: false,
-  grammar: null,
-  stopWhen: null,
-};
 
 async function draw(
   n: number,

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TableModel, textsOf } from './__fixtures__/table-model.ts';
+import { REQUEST, TableModel, textsOf } from './__fixtures__/table-model.ts';
 import { writeTinyModel } from './__fixtures__/tiny-model.ts';
 import { Drafter, DraftLength } from './draft.ts';
 import type { Evaluator } from './evaluator.ts';
@@ -12,18 +12,6 @@ import { inverseTemperature, type RowRequest, type TokenNews, type Vocabulary } 
 import { generateSpeculatively } from './speculate.ts';
 import { openGguf } from './weights/gguf.ts';
 
-const REQUEST: RowRequest = {
-  index: 0,
-  seed: 1,
-  temperature: 1,
-  topP: 1,
-  topK: 0,
-  maxTokens: 3,
-  stop: [],
-  ignoreEnd: false,
-  grammar: null,
-  stopWhen: null,
-};
 const COST = { first: 0, each: 0.05 };
 
 /** Always the same short draft lengths, so that every kind of block occurs. */

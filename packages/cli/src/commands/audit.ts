@@ -10,7 +10,7 @@ import {
 } from '@lathe/history';
 import { LatheError } from '@lathe/protocol';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
-import { formatCount, plural } from '../format.ts';
+import { formatCount, percent, plural } from '../format.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { CACHE_ROOT } from '../places.ts';
 import { plainLine } from '../plain-text.ts';
@@ -227,8 +227,4 @@ function range({ low, high }: { low: number; high: number }): string {
 /** `copyPasted` as `copy pasted`. */
 function words(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-}
-
-function percent(rate: number): string {
-  return `${(rate * 100).toFixed(1)} %`;
 }

@@ -10,7 +10,7 @@ import {
 } from '@lathe/ledger';
 import type { Repository } from '@lathe/repository';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
-import { formatCount, plural } from '../format.ts';
+import { formatCount, percent, plural } from '../format.ts';
 import type { Display } from '../make/display.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { type OpenRuns, withRuns } from '../open-runs.ts';
@@ -227,8 +227,4 @@ function points({ value, low, high }: Estimate): string {
   return low === null || high === null
     ? `${signed(value)} points`
     : `${signed(value)} points (95 %: ${signed(low)} to ${signed(high)})`;
-}
-
-function percent(rate: number): string {
-  return `${(rate * 100).toFixed(1)} %`;
 }

@@ -14,6 +14,20 @@ const END = 4;
 /** So many of the tokens are listed; the others take the whole vocabulary. */
 const LISTED = 3;
 
+/** A row of three tokens, drawn from the model as it is. */
+export const REQUEST: RowRequest = {
+  index: 0,
+  seed: 1,
+  temperature: 1,
+  topP: 1,
+  topK: 0,
+  maxTokens: 3,
+  stop: [],
+  ignoreEnd: false,
+  grammar: null,
+  stopWhen: null,
+};
+
 export class Paths implements BatchRows {
   paths: number[][];
   constructor(rows: number) {

@@ -192,6 +192,10 @@ export class GraphBuilder {
     return this.#one({ kind: 'reduceMean', axis }, x);
   }
 
+  reduceSumSquare(x: Tensor, axis: number): Tensor {
+    return this.#one({ kind: 'reduceSumSquare', axis }, x);
+  }
+
   layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: number): Tensor {
     return this.#one({ kind: 'layerNorm', epsilon }, x, gain, bias);
   }

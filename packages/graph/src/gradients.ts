@@ -180,6 +180,8 @@ export const GRADIENTS: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
     if (typeof n !== 'number') throw notDifferentiable('reduceMean', `over a dimension of unknown size ${dimText(n)}`);
     return [g.expand(g.mul(dy!, number(1 / n)), x!.shape)];
   },
+  // y = Σ x²:  dx = 2 · x · dy
+  reduceSumSquare: ({ g, number }, { inputs: [x] }, [dy]) => [g.mul(x!, g.mul(dy!, number(2)))],
   // y = x, repeated:  dx = Σ dy
   expand: ({ g }, { inputs: [x] }, [dy]) => [sumTo(g, dy!, x!.shape)],
   // y = x[i]:  dx = dy at i, 0 elsewhere
@@ -241,7 +243,10 @@ function asRows(g: GraphBuilder, x: Tensor): Tensor {
 
 /** 1 / √(mean x² + ε) of each row: [rows, C] → [rows, 1]. */
 function inverseRoot(g: GraphBuilder, number: GradientContext['number'], x: Tensor, epsilon: number): Tensor {
-  return g.div(number(1), g.sqrt(g.add(g.reduceMean(g.mul(x, x), -1), number(epsilon))));
+  const C = x.shape.at(-1)!;
+  if (typeof C !== 'number') throw notDifferentiable('rmsNorm', `over a dimension of unknown size ${dimText(C)}`);
+  const mean = g.mul(g.reduceSumSquare(x, -1), number(1 / C));
+  return g.div(number(1), g.sqrt(g.add(mean, number(epsilon))));
 }
 
 /** mean(x · weights) of each row, as one product: [rows, C], [C] → [rows, 1]. */

@@ -105,6 +105,7 @@ export const ONNX: { readonly [K in OpKind]: Lower<K> } = {
   reduceMax: ({ axis }) => reduce('ReduceMax', axis),
   reduceSum: ({ axis }) => reduce('ReduceSum', axis),
   reduceMean: ({ axis }) => reduce('ReduceMean', axis),
+  reduceSumSquare: ({ axis }) => reduce('ReduceSumSquare', axis),
   layerNorm: ({ epsilon }) => ({
     type: 'LayerNormalization',
     domain: '',

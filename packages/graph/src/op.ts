@@ -72,6 +72,7 @@ export type Op =
   | { readonly kind: 'reduceMax'; readonly axis: number }
   | { readonly kind: 'reduceSum'; readonly axis: number }
   | { readonly kind: 'reduceMean'; readonly axis: number }
+  | { readonly kind: 'reduceSumSquare'; readonly axis: number }
   /** Repeats dimensions of size 1 up to `shape`. */
   | { readonly kind: 'expand'; readonly shape: Shape }
   /** x [B, N], indices int64 [B, K] → [B, K]: so many entries of each last dimension. */

@@ -13,7 +13,7 @@ const unary: Rule<Op> = ([x], { kind }) => {
   expectType(kind, x!, 'float32');
   return [{ dataType: 'float32', shape: x!.shape }];
 };
-const reduce: Rule<OpOf<'reduceMax' | 'reduceSum' | 'reduceMean'>> = ([x], { kind, axis }) => {
+const reduce: Rule<OpOf<'reduceMax' | 'reduceSum' | 'reduceMean' | 'reduceSumSquare'>> = ([x], { kind, axis }) => {
   const at = axisOf(kind, axis, x!.shape);
   return [{ dataType: x!.dataType, shape: x!.shape.map((dim, i) => (i === at ? 1 : dim)) }];
 };
@@ -106,6 +106,7 @@ export const SHAPES: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
   reduceMax: reduce,
   reduceSum: reduce,
   reduceMean: reduce,
+  reduceSumSquare: reduce,
   layerNorm: ([x, gain, bias]) => {
     const width = x!.shape.at(-1)!;
     for (const part of [gain!, bias!])

@@ -54,6 +54,7 @@ const composed = {
     const c = g.sub(x!, g.reduceMax(x!, -1));
     return g.sub(c, g.log(g.reduceSum(g.exp(c), -1)));
   },
+  reduceSumSquare: ({ g }, { axis }, [x]) => g.reduceSum(g.mul(x!, x!), axis),
   addRmsNorm: ({ g }, { epsilon }, [a, b, gain]) => {
     const sum = g.add(a!, b!);
     return [g.rmsNorm(sum, gain!, epsilon), sum];

@@ -66,6 +66,21 @@ export const CASES: Record<string, Case> = {
     inputs: { a: [4, 3], b: [4, 5] },
     build: (g, { a, b }) => g.matMul(a!, b!, { transA: true }),
   },
+  'matMul, second transposed, few columns of the result': {
+    kinds: ['matMul'],
+    inputs: { a: [3, 5], b: [2, 5] },
+    build: (g, { a, b }) => g.matMul(a!, b!, { transB: true }),
+  },
+  'matMul, scaled and second transposed, many columns of the result': {
+    kinds: ['matMul'],
+    inputs: { a: [3, 2], b: [5, 2] },
+    build: (g, { a, b }) => g.matMul(a!, b!, { alpha: 0.5, transB: true }),
+  },
+  'matMul, one operand in several products': {
+    kinds: ['matMul'],
+    inputs: { a: [3, 2], b: [2, 2], c: [2, 4] },
+    build: (g, { a, b, c }) => g.concat([g.matMul(a!, b!), g.matMul(a!, c!)], -1),
+  },
   'matMul, second transposed, batched': {
     kinds: ['matMul'],
     inputs: { a: [2, 3, 4], b: [2, 5, 4] },
@@ -135,6 +150,11 @@ export const CASES: Record<string, Case> = {
     kinds: ['reduceMax', 'reduceSum', 'reduceMean'],
     inputs: { a: [3, 4] },
     build: (g, { a }) => g.mul(g.reduceMax(a!, 1), g.mul(g.reduceSum(a!, 0), g.reduceMean(a!, -1))),
+  },
+  'sums of squares': {
+    kinds: ['reduceSumSquare'],
+    inputs: { a: [3, 4] },
+    build: (g, { a }) => g.mul(g.reduceSumSquare(a!, 0), g.reduceSumSquare(a!, -1)),
   },
   expand: { kinds: ['expand'], inputs: { a: [3, 1] }, build: (g, { a }) => g.expand(a!, [2, 3, 4]) },
   'embedding lookup with a repeated row': {

@@ -77,7 +77,7 @@ function lastDimension(x: Dense, f: (run: Float64Array) => ArrayLike<number>): D
 }
 
 const reduce =
-  (f: (values: number[]) => number): Rule<OpOf<'reduceMax' | 'reduceSum' | 'reduceMean'>> =>
+  (f: (values: number[]) => number): Rule<OpOf<'reduceMax' | 'reduceSum' | 'reduceMean' | 'reduceSumSquare'>> =>
   ({ axis }, [x], [y]) => {
     const along = axis < 0 ? axis + x!.shape.length : axis;
     return [
@@ -175,6 +175,7 @@ const RULES: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
   reduceMax: reduce((values) => Math.max(...values)),
   reduceSum: reduce(sum),
   reduceMean: reduce((values) => sum(values) / values.length),
+  reduceSumSquare: reduce((values) => sum(values.map((value) => value * value))),
   expand: (_, [x], [y]) => [make(y!.shape as number[], (at) => element(x!, at))],
   pick: (_, [x, indices]) => [make(indices!.shape, (at, flat) => element(x!, at.with(-1, indices!.data[flat]!)))],
   addAt: (_, [into, indices, updates]) => {

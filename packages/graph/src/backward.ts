@@ -37,6 +37,15 @@ export function backward(
     }
     return tensor;
   };
+  const swapped = new Map<string, Tensor>();
+  const transposed = (matrix: Tensor): Tensor => {
+    let tensor = swapped.get(matrix.name);
+    if (tensor === undefined) {
+      tensor = g.transpose(matrix, [1, 0]);
+      swapped.set(matrix.name, tensor);
+    }
+    return tensor;
+  };
 
   const gradients = new Map<string, Tensor>([[loss.name, g.expand(number(1), loss.shape)]]);
   const again = new Map<Span, readonly Node[]>();
@@ -61,7 +70,7 @@ export function backward(
     const copied = next !== null && span !== undefined && next < span.to;
     const value = next === null ? null : (copied ? again.get(span)![next - span.from]! : nodes[next]!).outputs[0]!;
     const product = gradient === undefined || value === null ? null : { value, gradient };
-    const dInputs = rule({ g, number, needs, product }, kept, dy);
+    const dInputs = rule({ g, number, transposed, needs, product }, kept, dy);
     for (const [i, { name }] of node.inputs.entries()) {
       const gradient = dInputs[i];
       if (!needs[i] || gradient === null || gradient === undefined) continue;

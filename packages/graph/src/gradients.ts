@@ -8,6 +8,8 @@ import type { Tensor } from './tensor.ts';
 export interface GradientContext {
   readonly g: GraphBuilder;
   number(value: number): Tensor;
+  /** A matrix with rows and columns swapped, made once. */
+  transposed(matrix: Tensor): Tensor;
   /**
    * Where the node's result goes into one product y · B and nowhere else: that product and its gradient. Then
    * Σ dy · y over a row is Σ of the product with its gradient, over rows that are often much shorter.
@@ -83,17 +85,20 @@ export const GRADIENTS: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
     return [g.mul(dy!, g.add(s, g.mul(y!, g.sub(number(1), s))))];
   },
   // y = α · A · B:  dA = α · dy · Bᵀ, dB = α · Aᵀ · dy, each transposed where the operand was
-  matMul: ({ g, needs }, { op, inputs: [a, b] }, [dy]) => {
+  matMul: ({ g, needs, transposed }, { op, inputs: [a, b] }, [dy]) => {
     const { alpha, transA, transB } = op;
     if (op.transBatchA || op.transBatchB) throw notDifferentiable('matMul', 'with its batch dimension swapped');
     const toA = () =>
       transA
         ? g.matMul(b!, dy!, { alpha, transA: transB, transB: true })
         : g.matMul(dy!, b!, { alpha, transB: !transB });
-    const toB = () =>
-      transB
+    const toB = () => {
+      if (a!.shape.length === 2 && b!.shape.length === 2 && !transA)
+        return transB ? overRows(g, transposed, dy!, a!, alpha) : overRows(g, transposed, a!, dy!, alpha);
+      return transB
         ? g.matMul(dy!, a!, { alpha, transA: true, transB: transA })
         : g.matMul(a!, dy!, { alpha, transA: !transA });
+    };
     return [needs[0] ? sumTo(g, toA(), a!.shape) : null, needs[1] ? sumTo(g, toB(), b!.shape) : null];
   },
   matMulNBits: () => {
@@ -239,6 +244,22 @@ export const GRADIENTS: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
 /** [.., C] → [rows, C] */
 function asRows(g: GraphBuilder, x: Tensor): Tensor {
   return x.shape.length === 2 ? x : g.reshape(x, [multiplyDims(...x.shape.slice(0, -1)), x.shape.at(-1)!]);
+}
+
+/**
+ * α · Aᵀ · B, a sum over rows: [rows, N], [rows, K] → [N, K]. The runtime multiplies a transposed first operand a quarter more
+ * slowly, so the smaller of the two is transposed before; where that is B, whose copy others share, the result is too.
+ */
+function overRows(
+  g: GraphBuilder,
+  transposed: GradientContext['transposed'],
+  a: Tensor,
+  b: Tensor,
+  alpha: number,
+): Tensor {
+  const [n, k] = [a.shape[1]!, b.shape[1]!];
+  if (typeof n !== 'number' || typeof k !== 'number' || n < k) return g.matMul(transposed(a), b, { alpha });
+  return g.transpose(g.matMul(transposed(b), a, { alpha }), [1, 0]);
 }
 
 /** 1 / √(mean x² + ε) of each row: [rows, C] → [rows, 1]. */

@@ -66,7 +66,14 @@ export class Trainer {
       return { name, shape, decayed, values: Float32Array.from({ length: count }, one) };
     });
     const { graph, masks } = subject.graph({ batchSize, gradients: true, recompute: options.recompute ?? false });
-    const runtime = { device, threads, spinning: options.spinning ?? false, flushDenormals: true, sparing: true };
+    const runtime = {
+      device,
+      threads,
+      spinning: options.spinning ?? false,
+      flushDenormals: true,
+      sparing: true,
+      unfused: true,
+    };
     const session = await openSession(graph, runtime);
     const validation = await openSession(subject.graph({ batchSize, gradients: false }).graph, runtime);
     return new Trainer(subject, options, session, validation, masks, parameters, from);

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Trainer } from '@lathe/transformer';
+import { Trainer, trainingRuntime } from '@lathe/transformer';
 import { median } from './median.ts';
 
 const self = fileURLToPath(import.meta.url);
@@ -151,9 +151,9 @@ export async function main(args: readonly string[]): Promise<void> {
     recompute: values.recompute,
     data: path,
   };
-  // Large pages, as the process that `lathe train` starts has them.
-  const env = { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' };
-  const ours = await Side.start(process.execPath, [self, '--lathe'], sizes, env);
+  // As `lathe train` starts its process.
+  const { execArgv, env } = trainingRuntime();
+  const ours = await Side.start(process.execPath, [...execArgv, self, '--lathe'], sizes, env);
   const torch = await Side.start(
     process.env.LATHE_BENCH_PYTHON ?? 'python3',
     [join(here, 'peers/torch_train.py')],

@@ -202,12 +202,16 @@ function running(session: InferenceSession, { inputs, outputs, vectorInputs, vie
       });
       const values: Record<string, Value> = {};
       for (const name of fetch) {
+        const { type, dims } = results[name]!;
+        const data = results[name]!.data as TensorData;
         if (into[name] !== undefined) {
+          // The runtime's binding copies what it has written there once more. Left to be found as garbage, such copies make
+          // V8 look for it at every run.
+          if (data.buffer !== into[name].data.buffer) (data.buffer as ArrayBuffer).transfer(0);
           values[name] = into[name];
           continue;
         }
-        const { type, dims, data } = results[name]!;
-        values[name] = { dataType: type as DataType, dims, data: data as TensorData };
+        values[name] = { dataType: type as DataType, dims, data };
       }
       return values;
     },

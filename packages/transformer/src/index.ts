@@ -43,7 +43,7 @@ export {
   swiGluWidth,
   type TrainingConfig,
 } from './train/training-config.ts';
-export { type TrainingJob, trainInProcess } from './train/training-process.ts';
+export { type TrainingJob, trainInProcess, trainingRuntime } from './train/training-process.ts';
 export {
   type BlockMatrix,
   type BlockType,

@@ -2,8 +2,8 @@ import { Worker } from 'node:worker_threads';
 import type { AdamWPart, AdamWStep } from './adamw.ts';
 
 /**
- * A thread that applies AdamW to the parts it is handed. Their arrays move there and back without a copy: until the
- * answer comes, those handed over are empty.
+ * A thread that applies AdamW to the parts it is handed. Values and gradients move there and back without a copy: until
+ * the answer comes, those handed over are empty. State is `sharedWithHelper` and stays.
  */
 export class AdamWHelper {
   readonly #worker = new Worker(new URL('./adamw-helper-main.ts', import.meta.url));
@@ -35,8 +35,17 @@ export class AdamWHelper {
   }
 }
 
+/** What moves. The runtime reads no shared memory. */
 export function buffersOf(parts: readonly AdamWPart[]): ArrayBuffer[] {
-  return parts.flatMap(({ values, gradient, m, v }) =>
-    [values, gradient, m, v].map(({ buffer }) => buffer as ArrayBuffer),
-  );
+  return parts.flatMap(({ values, gradient }) => [values, gradient].map(({ buffer }) => buffer as ArrayBuffer));
+}
+
+/**
+ * The same numbers where both threads see them. Moved, they would count as new memory at every arrival, and both
+ * threads would stop some 20 ms a step to look for garbage.
+ */
+export function sharedWithHelper(values: Float32Array): Float32Array {
+  const shared = new Float32Array(new SharedArrayBuffer(values.byteLength));
+  shared.set(values);
+  return shared;
 }

@@ -1,5 +1,5 @@
 import { type AdamWOptions, type AdamWPart, adamWUpdate } from './adamw.ts';
-import { AdamWHelper } from './adamw-helper.ts';
+import { AdamWHelper, sharedWithHelper } from './adamw-helper.ts';
 
 /** Numbers of one parameter; trained in place, or in an array that takes this one's place. */
 export interface Parameter {
@@ -43,6 +43,8 @@ export function adamW(
     before += values.length;
     return second;
   });
+  for (const [i, { name }] of parameters.entries())
+    for (const key of helped[i] ? [`m.${name}`, `v.${name}`] : []) state.set(key, sharedWithHelper(state.get(key)!));
   return {
     state,
     async step(gradients, scale, learningRate, number) {
@@ -59,11 +61,9 @@ export function adamW(
       const back = (await help)?.values();
       for (const [i, parameter] of parameters.entries()) {
         if (!helped[i]) continue;
-        const { values, gradient, m, v } = back!.next().value!;
+        const { values, gradient } = back!.next().value!;
         parameter.values = values;
         gradients[i]!.data = gradient;
-        state.set(`m.${parameter.name}`, m);
-        state.set(`v.${parameter.name}`, v);
       }
     },
     async close() {

@@ -29,21 +29,20 @@ export interface TransferredError {
 
 /**
  * Runs the job in a process of its own: this one stays free to draw and to be interrupted, and where the system ends a
- * process that takes too much memory it is that one, which is then said (`LATHE_TRAIN_MEMORY`). On Linux it takes memory
- * in large pages where the system leaves that to programs: 5 % faster. An abort lets the run save and finish; if this
- * process dies, the run saves and ends.
+ * process that takes too much memory it is that one, which is then said (`LATHE_TRAIN_MEMORY`). An abort lets the run save
+ * and finish; if this process dies, the run saves and ends.
  */
 export async function trainInProcess(
   job: TrainingJob,
   { signal, onEvent }: { readonly signal?: AbortSignal; readonly onEvent?: (event: RunEvent) => void } = {},
 ): Promise<FinishedRun> {
-  const tunables = [process.env.GLIBC_TUNABLES, 'glibc.malloc.hugetlb=1'].filter(Boolean).join(':');
+  const { execArgv, env } = trainingRuntime();
   const child = fork(fileURLToPath(new URL('./training-process-main.ts', import.meta.url)), [], {
     serialization: 'advanced',
     // Its standard output would mix with this process's document.
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    execArgv: [],
-    env: { ...process.env, GLIBC_TUNABLES: tunables },
+    execArgv,
+    env,
   });
   const send = (message: ToTraining) => {
     if (child.connected) child.send(message);
@@ -70,6 +69,20 @@ export async function trainInProcess(
     signal?.removeEventListener('abort', stop);
     if (child.connected) child.disconnect();
   }
+}
+
+/**
+ * How a process that trains is started. On Linux it takes memory in large pages where the system leaves that to programs:
+ * 5 % faster. V8 does not look for garbage whenever 64 MB of arrays have come, which at every step of a model of ten
+ * million parameters they have, and their garbage is none: some 20 ms a step. The flag is Node 24's.
+ */
+export function trainingRuntime(): { readonly execArgv: string[]; readonly env: NodeJS.ProcessEnv } {
+  const tunables = [process.env.GLIBC_TUNABLES, 'glibc.malloc.hugetlb=1'].filter(Boolean).join(':');
+  const known = Number.parseInt(process.versions.node, 10) >= 24;
+  return {
+    execArgv: known ? ['--external-memory-accounted-in-global-limit'] : [],
+    env: { ...process.env, GLIBC_TUNABLES: tunables },
+  };
 }
 
 /** What is kept of what the process wrote to its standard error. */

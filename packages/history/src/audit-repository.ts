@@ -122,14 +122,28 @@ async function repositoryAt(directory: string): Promise<{ gitDirectory: string; 
   return { gitDirectory: await realpath(text.slice(end + 1)), shallow: text.slice(0, end) === 'true' };
 }
 
-function headOf(directory: string, revision: string): Promise<string> {
-  return answer(directory, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`], () =>
+async function headOf(directory: string, revision: string): Promise<string> {
+  // A name may stand for an object that is not there.
+  const named =
     revision === 'HEAD'
-      ? new GitFailure('This repository has no commit yet: there is no history to audit.', 'Commit something first.')
-      : new GitFailure(
-          `No commit is named ${revision} here.`,
-          '`git log --oneline --all` shows the commits there are.',
-        ),
+      ? await gitText(directory, ['rev-parse', '--verify', '--quiet', 'HEAD']).then(
+          (id) => id.trim(),
+          () => null,
+        )
+      : null;
+  return answer(directory, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`], () =>
+    named !== null
+      ? new GitFailure(
+          `The commit that HEAD names, ${named.slice(0, 10)}, cannot be read.`,
+          'The object database is damaged or incomplete: `git fsck` says what is missing.',
+          { unreadable: true },
+        )
+      : revision === 'HEAD'
+        ? new GitFailure('This repository has no commit yet: there is no history to audit.', 'Commit something first.')
+        : new GitFailure(
+            `No commit is named ${revision} here.`,
+            '`git log --oneline --all` shows the commits there are.',
+          ),
   );
 }
 

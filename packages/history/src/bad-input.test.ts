@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { auditRepository } from './audit-repository.ts';
 import { AuditDocument } from './document.ts';
+import { notFollowedInWords } from './report/not-followed.ts';
 import { ScriptedRepository } from './repository.fixture.ts';
 
 const repositories: ScriptedRepository[] = [];
@@ -72,6 +73,7 @@ describe('a damaged repository', () => {
     expect(document.commits).toBe(2);
     expect(linesAt('a')).toBe(2);
     expect(linesAt('b [c]')).toBeUndefined();
+    expect(notFollowedInWords(document)).toContain('1 file of which the repository lacks some content: left out');
   });
 
   it('is not kept in the cache, so that what is fetched later counts', async () => {
@@ -103,6 +105,19 @@ describe('a damaged repository', () => {
       remedy: expect.stringContaining('git fetch'),
     });
     expect(clone.git('rev-list', '--objects', '--missing=print', 'main').match(/^\?/gm)).toHaveLength(501);
+  });
+
+  it.each([
+    ['HEAD', 'cannot be read'],
+    ['HEAD~', 'Could not read'],
+  ])('a lost commit, %s: says that, not that there is none', async (lost, said) => {
+    const repository = scripted();
+    for (const text of ['one\n', 'one\ntwo\n']) repository.commit({ a: text });
+    loseObject(repository, lost);
+    await expect(auditOf(repository)).rejects.toMatchObject({
+      message: expect.stringContaining(said),
+      remedy: expect.stringContaining('git fsck'),
+    });
   });
 
   it('a lost folder, and a pack with wrong bytes: says that, and how to find out more', async () => {

@@ -224,7 +224,7 @@ export function gitStream(
 function failureOf(args: readonly string[], said: string): GitFailure {
   const command = args.find((word) => !word.startsWith('-') && !word.includes('=')) ?? '';
   const unreadable =
-    /missing|corrupt|unable to read|bad object|not a valid object|unreadable|inflate|promisor|could not fetch/i.test(
+    /missing|corrupt|unable to read|could not read|bad object|not a valid object|unreadable|inflate|promisor|could not fetch/i.test(
       said,
     );
   return new GitFailure(

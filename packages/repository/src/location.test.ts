@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { repositoryAt, temporaryDirectory, testRepository } from './__fixtures__/git-repository.ts';
@@ -45,6 +45,17 @@ test.each([
     () => testRepository({ init: ['--bare'], files: {} }).root,
     'LATHE_REPOSITORY_BARE',
     /git worktree add/,
+  ],
+  [
+    'a repository whose last commit is lost',
+    () => {
+      const repository = testRepository();
+      const id = repository.git('rev-parse', 'HEAD').trim();
+      rmSync(join(repository.root, '.git/objects', id.slice(0, 2), id.slice(2)), { force: true });
+      return repository.root;
+    },
+    'LATHE_REPOSITORY_DAMAGED',
+    /git fsck/,
   ],
 ])('refuses %s and says what to do', async (_title, make, code, remedy) => {
   const directory = make();

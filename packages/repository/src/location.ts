@@ -20,7 +20,7 @@ export interface Location {
 /**
  * Finds the repository that holds `directory`.
  *
- * @throws LATHE_NOT_A_REPOSITORY, LATHE_REPOSITORY_BARE, LATHE_REPOSITORY_EMPTY, LATHE_GIT_MISSING, LATHE_GIT_FAILED
+ * @throws LATHE_NOT_A_REPOSITORY, LATHE_REPOSITORY_BARE, LATHE_REPOSITORY_EMPTY, LATHE_REPOSITORY_DAMAGED, LATHE_GIT_MISSING, LATHE_GIT_FAILED
  */
 export async function locate(directory: string): Promise<Location> {
   const [inside, bare, shallow, format] = await facts(directory);
@@ -42,6 +42,13 @@ export async function locate(directory: string): Promise<Location> {
   ]);
   const head = await git(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], { ...options, accept: [1, 128] });
   if (head.exitCode !== 0) {
+    const named = await git(['rev-parse', '--verify', '--quiet', 'HEAD'], { ...options, accept: [1, 128] });
+    if (named.exitCode === 0)
+      throw new RepositoryError(
+        'LATHE_REPOSITORY_DAMAGED',
+        `The commit that HEAD of ${root} names, ${named.stdout.toString('utf8').trim().slice(0, 10)}, cannot be read.`,
+        { remedy: 'The object database is damaged or incomplete: git fsck says what is missing.' },
+      );
     throw new RepositoryError('LATHE_REPOSITORY_EMPTY', `${root} has no commit yet.`, {
       remedy: 'Make a first commit: git add -A && git commit -m "First commit".',
     });

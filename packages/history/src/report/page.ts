@@ -12,6 +12,7 @@ import {
   SHOWN_OPERATIONS,
   survivalChart,
 } from './charts.ts';
+import { notFollowedInWords } from './not-followed.ts';
 import { STYLE } from './style.ts';
 
 export interface ReportOptions {
@@ -268,7 +269,8 @@ function findings({ findings, findingSamples }: AuditDocument): string {
   if (findingSamples.length === 0) return '';
   const open = findings.filter(({ status }) => status === 'open');
   const gone = findings.filter(({ status }) => status === 'gone');
-  const place = ({ path, line }: FindingLife) => `<code>${escapeHtml(path)}:${line}</code>`;
+  const place = ({ path, line }: FindingLife) =>
+    `<code>${escapeHtml(path).replaceAll('/', '/<wbr>')}<wbr>:${line}</code>`;
   const day = (point: { date: string } | null) => point?.date.slice(0, 10) ?? 'before';
   const rule = (finding: FindingLife) =>
     `${escapeHtml(finding.rule)}${finding.cwe ? ` <small>${escapeHtml(finding.cwe)}</small>` : ''}`;
@@ -330,22 +332,9 @@ ${
 }
 
 function notFollowed(audit: AuditDocument): string {
-  const { binaryFiles, misfitFiles, lostInMerges, repairedDates, notes, ...rest } = audit.notFollowed;
-  const { filesWithoutContent, unreadTraces, untracedLines, unmatchedCommits, unreadCommits } = rest;
-  const { rebased, squashed, tracedLines } = audit.rewrites;
-  const facts = [
-    `${count(binaryFiles)} changes of binary files`,
-    `${count(misfitFiles)} files whose lines were lost sight of`,
-    `${count(lostInMerges)} lines that vanished in a merge, or in a file that turned binary, without a commit that took them out`,
-    `${count(repairedDates)} commits with an impossible date`,
-    ...(filesWithoutContent > 0
-      ? [`${count(filesWithoutContent)} files of which the repository lacks some content: left out`]
-      : []),
-    ...(unreadTraces > 0 ? [`${count(unreadTraces)} lines of Agent Trace files of which nothing could be made`] : []),
-    `${count(rebased)} rebased and ${count(squashed)} squashed commits were recognised by originals outside the history: ${count(tracedLines)} of their lines are as old as there, ${count(untracedLines)} were found in none`,
-    `${count(unmatchedCommits)} commits outside the history were found nowhere in it${unreadCommits > 0 ? `, and ${count(unreadCommits)} more were not looked at` : ''}`,
-  ];
-  return `<ul>${[...facts, ...notes].map((text) => `<li>${escapeHtml(text)}</li>`).join('')}</ul>`;
+  return `<ul>${notFollowedInWords(audit)
+    .map((text) => `<li>${escapeHtml(text)}</li>`)
+    .join('')}</ul>`;
 }
 
 /** Cells are HTML; the first column is words, the others are figures unless `cells` is `words`. */

@@ -19,6 +19,8 @@ interface Seen {
   readonly details: number;
   readonly smallestLetterPx: number;
   readonly charts: number;
+  /** Tables of words that are cut off at the side. */
+  readonly cutOff: number;
   readonly ground: string;
   /** How the code of a diff is aligned. */
   readonly code: string;
@@ -38,6 +40,7 @@ return {
   details: document.querySelectorAll('details').length,
   smallestLetterPx: Math.min(...letters),
   charts: letters.length,
+  cutOff: [...document.querySelectorAll('.scroll.words')].filter((table) => table.scrollWidth > table.clientWidth).length,
   ground: getComputedStyle(document.body).backgroundColor,
   code: getComputedStyle(document.querySelector('.d2h-wrapper td:last-child')).textAlign,
 };
@@ -60,7 +63,7 @@ beforeAll(async () => {
         cwe: 'CWE-79',
         severity: 'high' as const,
         confidence: 'high' as const,
-        path,
+        path: `a/folder/that/is/deep/and/long/${path}`,
         line: 1,
         message: HOSTILE,
       })),
@@ -119,6 +122,7 @@ describe('the page', () => {
         expect(seen.details).toBeGreaterThan(0);
         expect(seen.charts).toBeGreaterThanOrEqual(4);
         expect(seen.code).not.toBe('right');
+        if (width > 1000) expect(seen.cutOff).toBe(0);
         expect(seen.smallestLetterPx).toBeGreaterThan(12);
         expect(seen.ground).toBe(colorScheme === 'dark' ? 'rgb(23, 24, 27)' : 'rgb(251, 250, 248)');
         expect(requests).toEqual([pathToFileURL(file).href]);

@@ -23,7 +23,7 @@ p { margin: .5rem 0; }
 code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere; }
 .quiet { color: var(--quiet); font-size: .92rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .8rem; margin: 1.4rem 0 0; }
-.figures div { background: var(--panel); border: 1px solid var(--rule); border-radius: .5rem; padding: .8rem 1rem; display: grid; gap: .1rem; }
+.figures div { background: var(--panel); border: 1px solid var(--rule); border-radius: .5rem; padding: .8rem 1rem; display: grid; gap: .1rem; align-content: start; }
 .figures b { font-size: 1.5rem; font-weight: 650; font-variant-numeric: tabular-nums; }
 .figures small { color: var(--quiet); }
 figure { margin: .6rem 0; }
@@ -32,7 +32,13 @@ figure text { fill: currentColor; }
 .narrow { display: none; }
 .legend { list-style: none; margin: .3rem 0; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .9rem; }
 .legend i { display: inline-block; width: .75rem; height: .75rem; border-radius: .15rem; margin-right: .4rem; vertical-align: -.05rem; }
-.scroll { overflow-x: auto; }
+/* Shadows at the sides that have more to show; what is at its end covers its own. */
+.scroll { overflow-x: auto; background:
+  linear-gradient(to right, var(--ground) 1rem, transparent) left / 2rem 100% local,
+  linear-gradient(to left, var(--ground) 1rem, transparent) right / 2rem 100% local,
+  linear-gradient(to right, var(--rule), transparent) left / .7rem 100%,
+  linear-gradient(to left, var(--rule), transparent) right / .7rem 100%;
+  background-repeat: no-repeat; }
 small { color: var(--quiet); }
 .scroll table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; margin: .6rem 0; }
 .scroll th, .scroll td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--rule); white-space: nowrap; }
@@ -41,6 +47,10 @@ small { color: var(--quiet); }
 .named { display: block; min-width: 10.5rem; text-align: left; white-space: normal; font-size: .85rem; }
 .named span { white-space: nowrap; }
 .scroll.words td, .scroll.words th { text-align: left; }
+.scroll.words code { overflow-wrap: break-word; }
+.scroll small { white-space: nowrap; }
+.scroll.words td:first-child, .scroll.words td:nth-child(2) { white-space: normal; min-width: 10rem; }
+.scroll table:has(.named) th:last-child { text-align: left; }
 .commit { margin: .4rem 0; }
 details { margin: .4rem 0; }
 summary { cursor: pointer; }

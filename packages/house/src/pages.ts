@@ -12,11 +12,20 @@ body { margin: 0; background: var(--ground); color: var(--text); font: 16px/1.5 
 main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
 h1 { font-size: 1.4rem; overflow-wrap: anywhere; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; overflow-wrap: anywhere; }
 .quiet { color: var(--quiet); font-size: .92rem; }
+figure { margin: .6rem 0; }
 svg { width: 100%; height: auto; color: var(--text); }
+.narrow { display: none; }
+.legend { list-style: none; margin: .3rem 0; padding: 0; font-size: .92rem; color: var(--quiet); }
+.legend i { display: inline-block; width: .75rem; height: .75rem; border-radius: .15rem; margin-right: .4rem; }
 .scroll { overflow-x: auto; border: 1px solid var(--rule); border-radius: .4rem; }
 ol { margin: 0; padding: .4rem 0; font: .82rem/1.55 ui-monospace, monospace; list-style: none; counter-reset: line; min-width: max-content; }
-li { counter-increment: line; white-space: pre; padding-right: 1rem; }
-li::before { content: counter(line); display: inline-block; width: 3.5rem; padding-right: 1rem; text-align: right; opacity: .6; user-select: none; }
+ol li { counter-increment: line; white-space: pre; padding-right: 1rem; }
+ol li::before { content: counter(line); display: inline-block; width: 3.5rem; padding-right: 1rem; text-align: right; opacity: .6; user-select: none; }
+@media (max-width: 30rem) {
+  .wide { display: none; }
+  .narrow { display: block; }
+  ol li::before { width: 2.8rem; padding-right: .6rem; }
+}
 `;
 
 function page(title: string, body: string): string {
@@ -38,48 +47,72 @@ export interface LossCurves {
   readonly validation: readonly (readonly [number, number])[];
 }
 
+/** A drawing for a desk and one for a phone; the style sheet shows one. Scaled down, the letters of one could not be read. */
+const SIZES = [
+  { shown: 'wide', width: 720, height: 340 },
+  { shown: 'narrow', width: 360, height: 300 },
+];
+
 /** Training and validation loss over steps, as one page without scripts. */
 export function lossPage({ title, training, validation }: LossCurves): string {
-  const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const rows = (pairs: LossCurves['training']) => pairs.map(([step, loss]) => ({ step, loss }));
-  const svg = Plot.plot({
-    // linkedom's document has what Plot calls; its type is not the browser's.
-    document: document as unknown as Plot.PlotOptions['document'],
-    width: 720,
-    height: 320,
-    marginLeft: 48,
-    style: { background: 'transparent', fontSize: '13px' },
-    x: { label: 'step' },
-    y: { label: 'nats a token', grid: true },
-    marks: [
-      Plot.lineY(rows(training), { x: 'step', y: 'loss', stroke: 'var(--two)', strokeOpacity: 0.7 }),
-      Plot.lineY(rows(validation), { x: 'step', y: 'loss', stroke: 'var(--one)', strokeWidth: 2, marker: 'circle' }),
-    ],
+  const drawings = SIZES.map(({ shown, width, height }) => {
+    const { document } = parseHTML('<!doctype html><html><body></body></html>');
+    const svg = Plot.plot({
+      // linkedom's document has what Plot calls; its type is not the browser's.
+      document: document as unknown as Plot.PlotOptions['document'],
+      width,
+      height,
+      marginLeft: 48,
+      marginTop: 34,
+      marginBottom: 46,
+      ariaLabel: 'Training and validation loss over steps',
+      style: { background: 'transparent', fontSize: '13px' },
+      x: { label: 'step', ticks: width / 90 },
+      y: { label: 'nats a token', grid: true, nice: true },
+      marks: [
+        Plot.lineY(rows(training), { x: 'step', y: 'loss', stroke: 'var(--two)', strokeOpacity: 0.7 }),
+        Plot.lineY(rows(validation), { x: 'step', y: 'loss', stroke: 'var(--one)', strokeWidth: 2, marker: 'circle' }),
+      ],
+    });
+    svg.setAttribute('role', 'img');
+    svg.removeAttribute('width');
+    svg.removeAttribute('height');
+    return `<div class="${shown}">${svg.outerHTML}</div>`;
   });
-  svg.removeAttribute('width');
-  svg.removeAttribute('height');
   const best = validation.reduce<readonly [number, number] | null>(
     (low, point) => (low === null || point[1] < low[1] ? point : low),
     null,
   );
+  const told = best === null ? 'validation' : `validation, best ${best[1].toFixed(4)} at step ${formatCount(best[0])}`;
   return page(
     title,
-    `<h1>${escapeHtml(title)}</h1><p class="quiet">Blue: training, mean of ten steps. Brown: validation${best ? `, best ${best[1].toFixed(4)} at step ${best[0]}` : ''}.</p>${svg.outerHTML}`,
+    `<h1>${escapeHtml(title)}</h1><ul class="legend"><li><i style="background:var(--two)"></i>training, mean of ten steps</li><li><i style="background:var(--one)"></i>${told}</li></ul><figure>${drawings.join('')}</figure>`,
   );
+}
+
+function formatCount(value: number): string {
+  return value.toLocaleString('en-GB');
 }
 
 /** Bits above what a line of that length costs at which its background is fullest. */
 const HOTTEST_BITS = 40;
+const FULLEST = 0.55;
 
-/** The files with each line's background as strong as the line is surprising for its length. */
+/** By the square root: most lines are a few bits above, and those shall be seen too. */
+function heatOf(excess: number): number {
+  return FULLEST * Math.sqrt(Math.min(1, Math.max(0, excess) / HOTTEST_BITS));
+}
+
+/** The files, each line's background the stronger the more surprising the line is for its length. */
 export function scorePage(model: string, files: readonly { score: FileScore; text: string }[]): string {
   const sections = files.map(({ score, text }) => {
     const source = text.split('\n');
     const lines = score.lines.map(
       ({ line, bits, tokens, excess }) =>
-        `<li style="background:rgba(var(--heat), ${Math.min(0.55, (0.55 * Math.max(0, excess)) / HOTTEST_BITS).toFixed(3)})" title="${bits.toFixed(1)} bits in ${tokens} tokens, ${Math.abs(excess).toFixed(1)} ${excess < 0 ? 'below' : 'above'} lines of that length">${escapeHtml(source[line - 1] ?? '') || ' '}</li>`,
+        `<li style="background:rgba(var(--heat), ${heatOf(excess).toFixed(3)})" title="${bits.toFixed(1)} bits in ${tokens} tokens, ${Math.abs(excess).toFixed(1)} ${excess < 0 ? 'below' : 'above'} lines of that length">${escapeHtml(source[line - 1] ?? '') || ' '}</li>`,
     );
-    return `<h2>${escapeHtml(score.path)}</h2><p class="quiet">${score.bitsPerToken.toFixed(2)} bits a token, ${score.bitsPerByte.toFixed(2)} a byte, ${score.tokens} tokens</p><div class="scroll"><ol>${lines.join('')}</ol></div>`;
+    return `<h2>${escapeHtml(score.path)}</h2><p class="quiet">${score.bitsPerToken.toFixed(2)} bits a token, ${score.bitsPerByte.toFixed(2)} a byte, ${formatCount(score.tokens)} tokens</p><div class="scroll" tabindex="0"><ol>${lines.join('')}</ol></div>`;
   });
   return page(
     `How files read to ${model}`,

@@ -119,6 +119,17 @@ describe('trainInProcess', () => {
     },
   );
 
+  it.skipIf(!existsSync(`/proc/self/task/${process.pid}/children`))(
+    'is cancelled, not broken, where Ctrl-C ends its process before that can listen (needs /proc to find its process)',
+    async () => {
+      const control = new AbortController();
+      const run = trainInProcess(job(join(folder, 'early')), { signal: control.signal });
+      control.abort();
+      for (const child of children()) process.kill(child, 'SIGINT');
+      await expect(run).rejects.toMatchObject({ code: 'LATHE_CANCELLED_TRAIN' });
+    },
+  );
+
   it('hands errors on with their code and what to do', async () => {
     const empty = { ...job(join(folder, 'empty')), corpus: { train: [' '], validation: ['x'] } };
     await expect(trainInProcess(empty)).rejects.toMatchObject({

@@ -50,18 +50,21 @@ export async function trainInProcess(
   const stop = () => send({ type: 'stop' });
   signal?.addEventListener('abort', stop);
   let said = '';
+  let heard = false;
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-MOST_SAID);
   });
   try {
     return await new Promise<FinishedRun>((resolve, reject) => {
-      child.on('error', reject);
+      // A process that was ended before it could listen says so by its end.
+      child.on('error', (error: NodeJS.ErrnoException) => error.code !== 'EPIPE' && reject(error));
       child.on('message', (message: FromTraining) => {
+        heard = true;
         if (message.type === 'event') onEvent?.(message.event);
         else if (message.type === 'finished') resolve(message.run);
         else reject(received(message.error));
       });
-      child.on('close', (status, by) => reject(ended(status, by, said)));
+      child.on('close', (status, by) => reject(signal?.aborted && !heard ? stopped() : ended(status, by, said)));
       send({ type: 'start', job });
       if (signal?.aborted) stop();
     });
@@ -90,6 +93,13 @@ const MOST_SAID = 4096;
 
 function received({ name, message, stack, fields }: TransferredError): Error {
   return Object.assign(new Error(message), { name, stack, ...fields });
+}
+
+/** Ctrl-C reaches every process of a terminal, this one too while it starts and does not yet know what to do with it. */
+function stopped(): Error {
+  return new TrainError('LATHE_CANCELLED_TRAIN', 'stopped before the first step', {
+    remedy: 'The same command starts it, or goes on from the last save.',
+  });
 }
 
 function ended(status: number | null, by: NodeJS.Signals | null, said: string): Error {

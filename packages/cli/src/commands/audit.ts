@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ScannerPool } from '@lathe/gates';
 import {
@@ -5,6 +6,7 @@ import {
   auditRepository,
   CHURN_WINDOW_DAYS,
   keepYoungGenerationSmall,
+  notFollowedInWords,
   type ScanFiles,
   writeReport,
 } from '@lathe/history';
@@ -17,6 +19,7 @@ import { plainLine } from '../plain-text.ts';
 import { drawTable } from '../table.ts';
 import { type Output, type Terminal, writeJson } from '../terminal.ts';
 import { VERSION } from '../version.ts';
+import { wrapLine } from '../wrap.ts';
 
 export interface AuditFlags {
   readonly since?: string;
@@ -31,6 +34,7 @@ export interface AuditFlags {
 
 export async function audit(path: string | undefined, flags: AuditFlags, terminal: Terminal): Promise<ExitStatus> {
   const directory = resolve(terminal.cwd, path ?? '.');
+  await refuseMissing(directory, path ?? '.');
   const document = await read(directory, flags, terminal);
   if (flags.sarif !== undefined) await writeSarif(document, resolve(terminal.cwd, flags.sarif));
   if (flags.html !== undefined) {
@@ -41,6 +45,22 @@ export async function audit(path: string | undefined, flags: AuditFlags, termina
   if (flags.json === true) writeJson(terminal.out, document);
   else terminal.out.write(`${inWords(document, terminal.out).join('\n')}\n`);
   return EXIT.done;
+}
+
+async function refuseMissing(directory: string, path: string): Promise<void> {
+  const isFolder = await stat(directory).then(
+    (found) => found.isDirectory(),
+    () => null,
+  );
+  if (isFolder === true) return;
+  const got = isFolder === null ? 'nothing' : 'a file';
+  throw new LatheError(
+    'LATHE_NOT_FOUND_PATH',
+    `expected the folder of a repository at ${plainLine(path)}, found ${got}`,
+    {
+      remedy: 'Give the path of a repository: lathe audit PATH.',
+    },
+  );
 }
 
 async function read(directory: string, flags: AuditFlags, { err }: Terminal): Promise<AuditDocument> {
@@ -114,16 +134,20 @@ const SHOWN_MONTHS = 12;
 
 function inWords(audit: AuditDocument, { colors, columns: width }: Output): string[] {
   const { operations, churn } = audit;
+  /** `  churn      8.6 % of …`, further lines below the figures. */
+  const fact = (line: string) => wrapLine(line, width, 13);
   const lines = [
     `${colors.bold(plainLine(audit.repository))}  ${colors.dim(audit.head.slice(0, 10))}`,
-    `  ${plural(audit.commits, 'commit')}${audit.since === null ? '' : ` since ${audit.since}`}, ${plural(audit.lines, 'line')} at the head`,
+    `  ${plural(audit.commits, 'commit')}${audit.since === null ? '' : ` since ${audit.since.slice(0, 10)}`}, ${plural(audit.lines, 'line')} at the head`,
     '',
-    `  churn      ${churnInWords(churn)}`,
-    `  operations ${Object.entries(operations)
-      .map(([name, count]) => `${formatCount(count)} ${words(name)}`)
-      .join(', ')}`,
-    ...rewritesInWords(audit.rewrites),
-    `  duplicates ${plural(audit.duplicateBlocks, 'block')} of five lines and more put in at several places`,
+    ...fact(`  churn      ${churnInWords(churn)}`),
+    ...fact(
+      `  operations ${Object.entries(operations)
+        .map(([name, count]) => `${formatCount(count)} ${words(name)}`)
+        .join(', ')}`,
+    ),
+    ...rewritesInWords(audit.rewrites).flatMap(fact),
+    ...fact(`  duplicates ${plural(audit.duplicateBlocks, 'block')} of five lines and more put in at several places`),
     '',
   ];
   const all = audit.survival.filter(({ group }) => group === 'all');
@@ -155,15 +179,18 @@ function inWords(audit: AuditDocument, { colors, columns: width }: Output): stri
     ]);
   const right = { align: 'right' as const };
   const headers = ['month', 'commits', 'added', 'deleted', 'moved', 'copied', 'churn'];
-  lines.push(
-    ...drawTable(
-      headers.map((header, i) => ({ header, ...(i === 0 ? {} : right) })),
-      months,
-      { width, colors },
-    ),
-  );
+  if (months.length > 0)
+    lines.push(
+      ...drawTable(
+        headers.map((header, i) => ({ header, ...(i === 0 ? {} : right) })),
+        months,
+        { width, colors },
+      ),
+    );
   lines.push(...findingsInWords(audit, width, colors));
-  for (const note of audit.notFollowed.notes) lines.push(colors.dim(`  not followed: ${plainLine(note)}`));
+  lines.push('', `  ${colors.dim('not followed')}`);
+  for (const what of notFollowedInWords(audit))
+    lines.push(...wrapLine(`  – ${plainLine(what)}`, width, 4).map((line) => colors.dim(line)));
   return lines;
 }
 
@@ -224,7 +251,13 @@ function range({ low, high }: { low: number; high: number }): string {
   return `${percent(low)} to ${percent(high)}`;
 }
 
-/** `copyPasted` as `copy pasted`. */
+/** Names that are no words. */
+const WORDS: Readonly<Record<string, string>> = {
+  findReplaced: 'find/replaced',
+  copyPasted: 'copy/pasted',
+  noop: 'no-op',
+};
+
 function words(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return WORDS[name] ?? name;
 }

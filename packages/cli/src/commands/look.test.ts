@@ -171,6 +171,28 @@ describe('audit', () => {
     expect(ended.stderr).not.toMatch(/^\s+at /m);
   });
 
+  test.each([
+    ['nowhere', 'nothing'],
+    ['file.txt', 'a file'],
+  ])('a path that is no folder, %s, is not found', async (path, found) => {
+    const repository = initRepository();
+    repository.write('file.txt', 'x');
+    const ended = await runLathe(['audit', path], { cwd: repository.root });
+    expect(ended).toMatchObject({ status: 3, stdout: '' });
+    expect(ended.stderr).toContain(`expected the folder of a repository at ${path}, found ${found}`);
+  });
+
+  test('counts in words what could not be followed, and keeps to the width', async () => {
+    const repository = initRepository();
+    repository.write('a.js', 'one();\n');
+    repository.git('add', '-A');
+    repository.git('commit', '-q', '-m', 'First', '--date', '@1 +0000');
+    const ended = await runLathe(['audit'], { cwd: repository.root });
+    expect(ended.status, ended.stderr).toBe(0);
+    expect(ended.stdout).toContain('1 commit with an impossible date');
+    for (const line of ended.stdout.split('\n').slice(1)) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
   test('a date that is none is a usage error', async () => {
     const ended = await runLathe(['audit', '--since', 'long ago'], { cwd: repositoryWithHole().root });
     expect(ended).toMatchObject({ status: 2, stdout: '' });

@@ -9,6 +9,7 @@ import { readRun } from '../read-run.ts';
 import { findCandidate, findRun } from '../runs.ts';
 import { taskTitle } from '../task-title.ts';
 import { type Terminal, writeJson } from '../terminal.ts';
+import { wrapLine } from '../wrap.ts';
 import { drawDiff } from './diff.ts';
 import { writeRunSarif } from './run-sarif.ts';
 
@@ -65,10 +66,21 @@ function runInWords(
   return `${lines.join('\n')}\n`;
 }
 
-function candidateInWords(candidate: Candidate, run: RunDocument, { out: { colors } }: Terminal): string {
+/** Columns before the value of a fact. */
+const FACT = 12;
+
+function candidateInWords(
+  candidate: Candidate,
+  run: RunDocument,
+  { out: { colors, columns: width } }: Terminal,
+): string {
   const place = run.ranking.findIndex((entry) => entry.id === candidate.id);
   const reasons = run.ranking[place]?.reasons ?? [];
-  const fact = (name: string, value: string) => (value === '' ? [] : [`  ${colors.dim(name.padEnd(9))} ${value}`]);
+  const fact = (name: string, value: string) => {
+    if (value === '') return [];
+    const [first = '', ...rest] = wrapLine(`${' '.repeat(FACT)}${value}`, width, FACT);
+    return [`  ${colors.dim(name.padEnd(FACT - 3))} ${first.slice(FACT)}`, ...rest];
+  };
   const probability = candidate.meanLogProbability;
   const lines = [
     `${colors.bold(candidate.id)}  ${formatStatus(candidate.status, colors)}${candidate.reason === null ? '' : `  ${plainLine(candidate.reason)}`}`,

@@ -5,6 +5,7 @@ import { formatCount, formatDiff, formatDuration, formatStatus, formatUsd, plura
 import { plainLine } from '../plain-text.ts';
 import { type Column, drawTable } from '../table.ts';
 import type { Colors } from '../terminal.ts';
+import { wrapLine } from '../wrap.ts';
 
 const COLUMNS: readonly Column[] = [
   { header: '', align: 'right', minWidth: 2 },
@@ -47,7 +48,12 @@ export function drawRanking(run: RunDocument, { width, colors }: { width: number
     ...reasonLines(places[place]!, width - INDENT.length).map((part) => `${INDENT}${colors.dim(part)}`),
   ]);
   const table = places.length === 0 ? ['  No candidate could be ranked.'] : [header, ...withReasons];
-  return [...table, ...unranked(run, { width, colors }), '', ...summary(run).map((line) => `  ${line}`)].join('\n');
+  return [
+    ...table,
+    ...unranked(run, { width, colors }),
+    '',
+    ...summary(run).flatMap((line) => wrapLine(`  ${line}`, width, 2)),
+  ].join('\n');
 }
 
 /** Below the column of the results. */

@@ -19,8 +19,10 @@ const COLUMNS: readonly Column[] = [
 /** A row that has had no token for so long has stopped writing. */
 const RECENT_MS = 2000;
 
-/** Lines kept for what is not a row: header, blank, totals, comparison. */
-const FRAME_LINES = 7;
+/** Lines kept for what is not a row: header, blank, totals, comparison, what is waited for. */
+const FRAME_LINES = 8;
+/** Narrower than this there is no room beside a row to say what it is about. */
+const ROOM_FOR_DETAILS = 90;
 
 /** One frame of the live view, at most `width` columns and `height` lines. */
 export function drawFrame(
@@ -37,6 +39,8 @@ export function drawFrame(
   );
   if (hidden > 0) lines.push(colors.dim(`     … and ${plural(hidden, 'more candidate')}`));
   lines.push('', ...totals(view, { nowMs, colors }).map((line) => cliTruncate(`  ${line}`, width)));
+  const waiting = width < ROOM_FOR_DETAILS && view.rows.find((row) => row.state === 'waiting' && row.detail !== '');
+  if (waiting) lines.push(colors.yellow(cliTruncate(`  waiting: ${plainLine(waiting.detail)}`, width)));
   return lines.join('\n');
 }
 

@@ -34,7 +34,11 @@ export function openPlainDisplay(output: Output): Display {
     },
     update(news) {
       if (view === null) return;
+      const before = view.waitingFor;
       view = nextView(view, news);
+      // Each candidate of a batch tells the same of the server.
+      if (view.waitingFor !== null && view.waitingFor !== before)
+        output.write(`waiting: ${plainLine(view.waitingFor)}\n`);
       const line = news.type === 'event' ? inWords(news.event, view) : null;
       if (line !== null) output.write(`${line}\n`);
     },

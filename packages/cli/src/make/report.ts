@@ -6,9 +6,11 @@ import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { formatDuration, plural } from '../format.ts';
 import { keepOne } from '../keep-one.ts';
 import type { OpenRuns } from '../open-runs.ts';
+import { plainLine } from '../plain-text.ts';
 import { findCandidate } from '../runs.ts';
 import { taskTitle } from '../task-title.ts';
 import { type Output, writeJson } from '../terminal.ts';
+import { wrapLine } from '../wrap.ts';
 import { firstVerdictMs } from './draw.ts';
 import { drawNextCommands, drawRanking } from './ranking.ts';
 import type { Session } from './session.ts';
@@ -29,7 +31,8 @@ const SHORT_DIFF_LINES = 30;
 export async function reportRun(state: RunState, request: ReportRequest): Promise<ExitStatus> {
   const { session, json } = request;
   const { terminal } = session;
-  const firstMs = session.display.view === null ? null : firstVerdictMs(session.display.view);
+  const { view } = session.display;
+  const firstMs = view === null ? null : firstVerdictMs(view);
   session.display.close();
   const { document, keptFiles, keepError } = await keepIfAsked(toRunDocument(state), state, request);
   const outcome = state.finished?.outcome ?? null;
@@ -37,7 +40,9 @@ export async function reportRun(state: RunState, request: ReportRequest): Promis
   const screen = json ? terminal.err : terminal.out;
   if (json) writeJson(terminal.out, document);
   const diff = outcome === 'passed' ? await shortDiff(document, request, screen) : null;
-  screen.write(`\n${inWords(document, { outcome, firstMs, keptFiles, diff }, screen).join('\n')}\n`);
+  screen.write(
+    `\n${inWords(document, { outcome, firstMs, keptFiles, diff, waitingFor: view?.waitingFor ?? null }, screen).join('\n')}\n`,
+  );
   if (keepError !== null) throw keepError;
   return exitStatus(outcome);
 }
@@ -92,6 +97,8 @@ interface Told {
   readonly firstMs: number | null;
   readonly keptFiles: readonly string[] | null;
   readonly diff: string | null;
+  /** The last reason a maker gave for waiting. */
+  readonly waitingFor: string | null;
 }
 
 function inWords(run: RunDocument, told: Told, { columns: width, colors }: Output): string[] {
@@ -101,6 +108,9 @@ function inWords(run: RunDocument, told: Told, { columns: width, colors }: Outpu
     lines.push(`  the first had its verdict after ${formatDuration(told.firstMs)}, ${all}`);
   }
   lines.push('', `  ${verdict(run, told.outcome, colors)}`);
+  // A run that ended while it waited has nothing else that says why.
+  if (told.waitingFor !== null && told.outcome !== 'passed')
+    lines.push(...wrapLine(`  last heard of a model: ${plainLine(told.waitingFor)}`, width, 2));
   if (told.diff !== null) lines.push('', ...told.diff.split('\n').map((line) => `  ${line}`), '');
   if (told.keptFiles !== null) {
     const files = plural(told.keptFiles.length, 'file');

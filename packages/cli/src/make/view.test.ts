@@ -83,12 +83,31 @@ test.each([40, 80, 120])('a frame fits %i columns, and the columns stay where th
   expect(new Set(frames.map((frame) => frame.length)).size).toBe(1);
 });
 
+test('what a maker waits for is told beside its row, and below where that has no room', () => {
+  const waiting: ViewNews = {
+    type: 'maker',
+    news: { type: 'phase', indices: [0, 1], phase: 'waiting', detail: '500 boom; again in 2 s' },
+    atMs: startedAtMs,
+  };
+  const view = after(begin(), waiting);
+  for (const width of [60, 80, 140]) {
+    const frame = drawFrame(view, { width, height: 24, nowMs: startedAtMs, colors: pc.createColors(false) });
+    expect(frame, `${width} columns`).toContain('500 boom; again in 2 s');
+  }
+  const reading: ViewNews = {
+    type: 'maker',
+    news: { type: 'phase', indices: [0, 1], phase: 'reading' },
+    atMs: startedAtMs,
+  };
+  expect(after(view, reading)).toMatchObject({ waitingFor: '500 boom; again in 2 s', rows: [{ detail: '' }, {}, {}] });
+});
+
 test('where not all rows fit, those at work are shown and the rest is counted', () => {
   const view = after(begin(30), tokens(20, 5, 500));
   const frame = drawFrame(view, { width: 80, height: 14, nowMs: startedAtMs, colors: pc.createColors(false) });
   expect(frame.split('\n').length).toBeLessThanOrEqual(14);
   expect(frame).toMatch(/c21 {2}▸ writing/);
-  expect(frame).toMatch(/and 23 more candidates/);
+  expect(frame).toMatch(/and 24 more candidates/);
 });
 
 test("a candidate's words cannot steer the terminal", () => {

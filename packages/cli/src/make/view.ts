@@ -29,6 +29,8 @@ export interface RunView {
   readonly baseChecks: readonly BaseCheck[] | null;
   readonly startedAtMs: number;
   readonly promptTokens: number;
+  /** The last reason a maker gave for waiting: a server that is busy or broken. Null where none did. */
+  readonly waitingFor: string | null;
   readonly outcome: string | null;
 }
 
@@ -64,6 +66,7 @@ export function emptyView(options: {
     baseChecks: null,
     startedAtMs: options.startedAtMs,
     promptTokens: 0,
+    waitingFor: null,
     outcome: null,
   };
 }
@@ -81,6 +84,7 @@ export function nextView(view: RunView, news: ViewNews): RunView {
 
 function afterMakerNews(view: RunView, news: MakerNews, atMs: number): RunView {
   if (news.type === 'phase') {
+    const waitingFor = (news.phase === 'waiting' && news.detail) || view.waitingFor;
     return news.indices.reduce(
       (next, index) =>
         changeRow(next, index, (row) => ({
@@ -89,7 +93,7 @@ function afterMakerNews(view: RunView, news: MakerNews, atMs: number): RunView {
           detail: news.phase === 'loading' ? '' : (news.detail ?? ''),
           startedAtMs: row.startedAtMs ?? atMs,
         })),
-      view,
+      { ...view, waitingFor },
     );
   }
   if (news.type === 'tokens') {

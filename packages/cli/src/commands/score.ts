@@ -48,11 +48,7 @@ export async function score(paths: readonly string[], flags: ScoreFlags, termina
 
 async function readText(file: string, path: string): Promise<string> {
   const bytes = await readFile(file).catch((cause: unknown) => {
-    throw new LatheError(
-      'LATHE_NOT_FOUND_FILE',
-      `${path} could not be read: ${cause instanceof Error ? cause.message : cause}`,
-      { cause },
-    );
+    throw unreadable(path, cause as NodeJS.ErrnoException);
   });
   const fail = (got: string): never => {
     throw new LatheError('LATHE_SCORE_TEXT', `${plainLine(path)}: expected text in UTF-8, got ${got}`, {
@@ -62,6 +58,15 @@ async function readText(file: string, path: string): Promise<string> {
   if (bytes.length === 0) fail('an empty file');
   if (!isUtf8(bytes) || bytes.includes(0)) fail('other bytes');
   return bytes.toString('utf8');
+}
+
+function unreadable(path: string, cause: NodeJS.ErrnoException): LatheError {
+  const got =
+    cause.code === 'EISDIR' ? 'a folder' : cause.code === 'ENOENT' ? 'nothing' : `what cannot be read (${cause.code})`;
+  return new LatheError('LATHE_NOT_FOUND_FILE', `expected a file at ${plainLine(path)}, found ${got}`, {
+    cause,
+    remedy: cause.code === 'EISDIR' ? 'Name the files in it, e.g. lathe score --model DIR src/*.js.' : undefined,
+  });
 }
 
 /** A catalogue name, a .gguf file, or a folder that `lathe train` has written; `local:` before it changes nothing. */

@@ -48,6 +48,17 @@ describe('lathe train', () => {
       ]);
     }
 
+    for (const [file, got] of [
+      ['src', 'a folder'],
+      ['nowhere.js', 'nothing'],
+    ] as const) {
+      const missing = await runLathe(['score', '--model', 'model', file], { cwd });
+      expect([missing.status, missing.stderr]).toEqual([
+        3,
+        expect.stringContaining(`expected a file at ${file}, found ${got}`),
+      ]);
+    }
+
     const other = await runLathe([...args, '--layers', '2'], { cwd });
     expect(other.status).toBe(1);
     expect(other.stderr).toMatch(/nLayer: expected 2, got 1\n.*→ Use the same sizes/);
@@ -98,6 +109,17 @@ describe('lathe train', () => {
     expect(ended.stderr).toContain(said);
     expect(ended.stderr).not.toContain('to learn from');
     expect(ended.status).toBe(status);
+  });
+
+  test.each([
+    ['a.js', /expected a folder, .* is a file/],
+    ['a.js/deeper', /expected a folder, .* is a file/],
+    ['/proc/nowhere', /the folder cannot be written \(E[A-Z]+\)/],
+  ])('--out %s, where no folder can be, is refused before a file is read', async (out, said) => {
+    const ended = await runLathe(['train', '--out', out, '.'], { cwd: folder({ 'a.js': source(1) }) });
+    expect(ended.stderr).toMatch(said);
+    expect(ended.stderr).not.toContain('to learn from');
+    expect(ended.status).toBe(1);
   });
 
   test('a path that is not there is said as such', async () => {

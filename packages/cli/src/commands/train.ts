@@ -1,6 +1,7 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, rmdir, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Device, requireDevice } from '@lathe/graph';
 import { CURATE_DEFAULTS, curate, type DataCard, FILTERS, lossPage } from '@lathe/house';
 import { resolveModel } from '@lathe/makers';
@@ -76,6 +77,7 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
     if (flags.device !== undefined) await requireDevice(flags.device);
     const job = await jobOf(flags, terminal);
     await refuseMissing(paths, terminal);
+    await refuseOut(directory, flags.out);
     display.doing('choosing files to learn from');
     const {
       train: training,
@@ -145,6 +147,30 @@ async function refuseMissing(paths: readonly string[], { cwd }: Terminal): Promi
     await stat(resolve(cwd, path)).catch((cause: unknown) => {
       throw new LatheError('LATHE_NOT_FOUND_FILE', `expected files to learn from at ${path}, found nothing`, { cause });
     });
+}
+
+/** Choosing files may take minutes: where the folder cannot be made is said before. */
+async function refuseOut(directory: string, out: string): Promise<void> {
+  const fail = (message: string, cause?: unknown): never => {
+    throw new LatheError('LATHE_TRAIN_OUT', message, { cause, remedy: 'Name a folder that is there or can be made.' });
+  };
+  const missing: string[] = [];
+  let there = directory;
+  for (; (await stat(there).catch(() => null)) === null; there = dirname(there)) missing.unshift(there);
+  if (!(await stat(there)).isDirectory()) fail(`--out ${plainLine(out)}: expected a folder, ${there} is a file`);
+  const made: string[] = [];
+  try {
+    // One by one: where the system has no place for a folder, as /proc, Node's recursive mkdir never comes back.
+    for (const folder of missing) {
+      await mkdir(folder);
+      made.unshift(folder);
+    }
+    await access(directory, constants.W_OK);
+  } catch (cause) {
+    fail(`--out ${plainLine(out)}: the folder cannot be written (${(cause as NodeJS.ErrnoException).code})`, cause);
+  } finally {
+    for (const folder of made) await rmdir(folder);
+  }
 }
 
 /** Options of one way to train say nothing about the other. Throws `LATHE_USAGE_TRAIN`. */

@@ -42,6 +42,20 @@ test.each([['--help'], ['help'], ['make', '--help'], ['--version']])(
   },
 );
 
+const VERBS = ['make', 'list', 'show', 'compare', 'keep', 'resume', 'scan', 'audit', 'ledger', 'train', 'score'];
+test('every verb explains itself and its arguments within 80 columns', async () => {
+  const ended = await Promise.all(
+    [...VERBS, 'clean', 'doctor', 'models'].map((verb) => runLathe([verb, '--help'], { cwd })),
+  );
+  for (const { status, stdout } of [await runLathe(['--help'], { cwd }), ...ended]) {
+    expect(status).toBe(0);
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+    const [, args = ''] = /\nArguments:\n([\s\S]*?)\n\n/.exec(stdout) ?? [];
+    for (const line of args.split('\n')) expect(line).toMatch(/^$|\S {2,}\S|^ {8,}\S/);
+  }
+  expect((await runLathe(['--help'], { cwd })).stdout).toMatch(/scan <path\.\.\.>[\s\S]*score <file\.\.\.>/);
+}, 60_000);
+
 test.each<[string[], RegExp]>([
   [['mkae'], /unknown command 'mkae'[\s\S]*make/],
   [['make', '--modle', 'x'], /unknown option '--modle'[\s\S]*--model/],

@@ -51,8 +51,9 @@ function describeCommands(terminal: Terminal, end: (status: ExitStatus) => void)
 A first run, on a function whose tests are written and whose body is not:
   $ lathe make --at src/slug.js:slugify
 
-RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candidate passed;
-10 none passed; 11 budget reached before one passed; 12 scan --fail-on; 2 usage; 3 not found; 4 cancelled;
+RUN is a run's id, the beginning of one, or "last".
+Exit status: 0 done, a candidate passed; 10 none passed; 11 budget reached
+before one passed; 12 scan --fail-on; 2 usage; 3 not found; 4 cancelled;
 1 other errors.`,
     );
 
@@ -61,7 +62,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
     .command('make')
     .summary('make candidates for a task, check and rank them')
     .description(
-      'Make N candidates for one task, run the checks on each in isolation, and rank them with the evidence.\n' +
+      'Make N candidates for one task, run the checks on each in isolation, and rank them with the evidence. ' +
         'The task is a function to fill (--at), an instruction, or a file that holds both (--task).',
     )
     .argument('[instruction]', 'what to do, in words')
@@ -124,7 +125,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
   program
     .command('show')
     .summary('a run with its ranking, or one candidate with its evidence')
-    .argument('<run>')
+    .argument('<run>', RUN)
     .argument('[id]', 'candidate, e.g. c3')
     .option('--diff', "the candidate's change (the best one's where no candidate is named)")
     .option('--sarif <file>', 'write what the candidates add in findings as SARIF 2.1.0')
@@ -136,9 +137,9 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
   program
     .command('compare')
     .summary('two candidates side by side, and their difference')
-    .argument('<run>')
+    .argument('<run>', RUN)
     .argument('<a>', 'candidate, e.g. c3')
-    .argument('<b>', 'candidate')
+    .argument('<b>', 'candidate to lay beside it')
     .option('--json', 'print JSON')
     .action(async (run: string, a: string, b: string, options) => {
       const { compare } = await import('./commands/compare.ts');
@@ -147,7 +148,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
   program
     .command('keep')
     .summary('apply a candidate to the checkout; never overwrites')
-    .argument('<run>')
+    .argument('<run>', RUN)
     .argument('<id>', 'candidate, e.g. c3, or "best"')
     .option('--commit', 'commit it as well')
     .option('--json', 'print JSON')
@@ -158,7 +159,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
   program
     .command('resume')
     .summary('go on with a run that was cut off, from its last event')
-    .argument('<run>')
+    .argument('<run>', RUN)
     .option('--json', 'print the run as one JSON document')
     .action(async (run: string, options) => {
       const { resume } = await import('./make/resume.ts');
@@ -233,8 +234,8 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
     .command('train')
     .summary('train a transformer on your own code, from scratch or as adapters on open weights')
     .description(
-      'Train a transformer on the files of repositories and folders: from scratch, or with --from and --lora as\n' +
-        'adapters on open weights. Generated, vendored, duplicate and secret-bearing files are left out; the latest\n' +
+      'Train a transformer on the files of repositories and folders: from scratch, or with --from and --lora as ' +
+        'adapters on open weights. Generated, vendored, duplicate and secret-bearing files are left out; the latest ' +
         'tenth is kept for validation. Stopped at any moment, the same command goes on from the last save.',
     )
     .argument('<path...>', 'repositories, folders or files to learn from')
@@ -317,7 +318,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
   program
     .command('score')
     .summary('how much files read like what a model has learned')
-    .argument('<file...>')
+    .argument('<file...>', 'text files, e.g. src/*.js')
     .requiredOption('--model <dir>', 'folder of `lathe train`, a .gguf file, or a catalogue name')
     .addOption(deviceOption('where the model computes'))
     .option('--html <file>', 'write the files with their heat as one HTML page as well')
@@ -359,7 +360,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
   models
     .command('pull')
     .summary('download a model, verify it, and put it into the cache')
-    .argument('<name>')
+    .argument('<name>', 'catalogue name: lathe models list')
     .option('--json', 'print JSON')
     .action(async (name: string, options) => {
       const { pullModel } = await import('./commands/models.ts');
@@ -380,6 +381,7 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
   return program;
 }
 
+const RUN = 'id of a run, the beginning of one, or "last"';
 const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'];
 
 function deviceOption(what: string): Option {
@@ -387,7 +389,8 @@ function deviceOption(what: string): Option {
 }
 
 function argumentTerm(argument: Argument): string {
-  return argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;
+  const name = argument.variadic ? `${argument.name()}...` : argument.name();
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 function wholeNumber(low: number, high: number): (text: string) => number {

@@ -22,12 +22,12 @@ export async function listModels({ json }: { json?: boolean }, { out, env }: Ter
       model.name,
       prettyBytes(model.sizeBytes),
       model.licence,
-      model.cached ? colors.green('yes') : colors.dim(`lathe models pull ${model.name}`),
+      model.cached ? colors.green('yes') : colors.dim('no'),
     ]),
     { width, colors },
   );
   out.write(
-    `${table.join('\n')}\n\n  ${colors.green('●')} is used where no model is named. Any .gguf file will do: --model local:FILE.gguf\n`,
+    `${table.join('\n')}\n\n  ${colors.green('●')} is used where no model is named.\n  lathe models pull NAME       fetch one\n  --model local:FILE.gguf      any other\n`,
   );
   return EXIT.done;
 }

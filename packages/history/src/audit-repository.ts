@@ -164,7 +164,7 @@ async function answer(directory: string, args: string[], problem: () => GitFailu
     if (text !== '') return text;
   } catch (error) {
     if (!(error instanceof GitFailure)) throw error;
-    if (/could not be started|cannot change to/.test(error.message)) throw error;
+    if (/could not be started|cannot change to|dubious ownership/.test(error.message)) throw error;
   }
   throw problem();
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -44,6 +44,19 @@ describe('no history to audit', () => {
       rmSync(directory, { recursive: true });
     }
   });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'a repository of another user: says that git does not trust it (needs root, to give it away)',
+    async () => {
+      const repository = scripted();
+      repository.commit({ a: 'one\n' });
+      chownSync(repository.directory, 65_534, 65_534);
+      await expect(auditOf(repository)).rejects.toMatchObject({
+        message: expect.stringContaining('belongs to someone else'),
+        remedy: expect.stringContaining('safe.directory'),
+      });
+    },
+  );
 
   it('no commit yet, and a revision that is none', async () => {
     const repository = scripted();

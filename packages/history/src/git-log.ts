@@ -222,6 +222,12 @@ export function gitStream(
 }
 
 function failureOf(args: readonly string[], said: string): GitFailure {
+  const [, stranger] = /dubious ownership in repository at '(.*)'/.exec(said) ?? [];
+  if (stranger !== undefined)
+    return new GitFailure(
+      `git does not read ${stranger}, which belongs to someone else (dubious ownership).`,
+      `If you trust its owner: git config --global --add safe.directory ${stranger}`,
+    );
   const command = args.find((word) => !word.startsWith('-') && !word.includes('=')) ?? '';
   const unreadable =
     /missing|corrupt|unable to read|could not read|bad object|not a valid object|unreadable|inflate|promisor|could not fetch/i.test(

@@ -42,6 +42,11 @@ isolated(`make, over a server that speaks the OpenAI interface${note}`, () => {
     });
   });
 
+  test('each end is told once, in a line on stderr', () => {
+    for (const n of [1, 2, 3, 4, 5])
+      expect(ended.stderr.match(new RegExp(`^c${n} (passed|failed|invalid)`, 'gm')), ended.stderr).toHaveLength(1);
+  });
+
   test('a candidate passed: exit 0, and stdout is exactly the document of the contract', () => {
     expect(ended.status, ended.stderr).toBe(0);
     const run = parse(ended);
@@ -145,6 +150,15 @@ isolated(`exit statuses of make${note}`, () => {
     });
     expect(ended.status, ended.stderr).toBe(10);
     expect(parse(ended)).toMatchObject({ best: null, ranking: [{ id: 'c1' }] });
+  });
+
+  test('a server that answers nothing but errors: a pipe is told too, and so is who reads the end', async () => {
+    await using server = await startModelServer([{ status: 500, message: 'boom' }]);
+    const args = ['make', ...at, ...model, '-n', '2', '--max-seconds', '4'];
+    const broken = await runLathe(args, { cwd: repositoryWithHole().root, env: { OPENAI_BASE_URL: server.url } });
+    expect(broken.status, broken.stderr).toBe(11);
+    expect(broken.stderr).toMatch(/note {4}500 boom; again in \d s/);
+    expect(broken.stdout).toMatch(/last heard of a model: 500 boom/);
   });
 
   test('11 where the time was up before one passed', async () => {

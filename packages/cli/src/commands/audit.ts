@@ -13,6 +13,7 @@ import {
 import { LatheError } from '@lathe/protocol';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { formatCount, percent, plural } from '../format.ts';
+import { endAtInterrupt } from '../make/interrupt.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { CACHE_ROOT } from '../places.ts';
 import { plainLine } from '../plain-text.ts';
@@ -35,6 +36,7 @@ export interface AuditFlags {
 export async function audit(path: string | undefined, flags: AuditFlags, terminal: Terminal): Promise<ExitStatus> {
   const directory = resolve(terminal.cwd, path ?? '.');
   await refuseMissing(directory, path ?? '.');
+  endAtInterrupt();
   const document = await read(directory, flags, terminal);
   if (flags.sarif !== undefined) await writeSarif(document, resolve(terminal.cwd, flags.sarif));
   if (flags.html !== undefined) {

@@ -12,6 +12,7 @@ import type { Repository } from '@lathe/repository';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { formatCount, percent, plural } from '../format.ts';
 import type { Display } from '../make/display.ts';
+import { endAtInterrupt } from '../make/interrupt.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { type OpenRuns, withRuns } from '../open-runs.ts';
 import { CACHE_ROOT } from '../places.ts';
@@ -29,6 +30,7 @@ export interface LedgerCommandOptions {
 }
 
 export function ledger({ json, gates }: LedgerCommandOptions, terminal: Terminal): Promise<ExitStatus> {
+  endAtInterrupt();
   return withRuns(terminal.cwd, async (open) => {
     const report = await readReport(open, gates ?? 0, terminal);
     if (json === true) writeJson(terminal.out, report);

@@ -6,7 +6,7 @@ import { Finding, NotLookedFor } from '@lathe/protocol';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { initRepository, repositoryWithHole } from '../testing/repository.ts';
-import { runLathe } from '../testing/run-lathe.ts';
+import { runLathe, startLathe } from '../testing/run-lathe.ts';
 
 const ScanDocument = z.object({
   schemaVersion: z.literal(1),
@@ -105,6 +105,15 @@ describe('scan', () => {
     expect(ended).toMatchObject({ status, stdout: '' });
     expect(ended.stderr).toMatch(message);
   });
+});
+
+test('Ctrl-C ends a command that only looks at once, with 4', async () => {
+  const { process: started, ended } = startLathe(['scan', join(import.meta.dirname, '../../..')], {
+    cwd: import.meta.dirname,
+  });
+  // Said after two seconds: by then it is at work.
+  started.stderr!.once('data', () => started.kill('SIGINT'));
+  expect(await ended).toMatchObject({ status: 4, stdout: '' });
 });
 
 describe('audit', () => {

@@ -14,6 +14,7 @@ import type { Finding, NotLookedFor, Severity, Tree } from '@lathe/protocol';
 import { ignoredFiles, type Location, openRepository, resolveCommit } from '@lathe/repository';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
 import { plural } from '../format.ts';
+import { endAtInterrupt } from '../make/interrupt.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { FINDINGS_CACHE } from '../places.ts';
 import { plainLine } from '../plain-text.ts';
@@ -31,6 +32,7 @@ export interface ScanFlags {
 
 export async function scan(paths: readonly string[], flags: ScanFlags, terminal: Terminal): Promise<ExitStatus> {
   const documents: ScanDocument[] = [];
+  endAtInterrupt();
   const display = await openDisplay(terminal.err);
   try {
     for (const path of paths) {

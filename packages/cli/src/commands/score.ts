@@ -6,6 +6,7 @@ import { resolveModel } from '@lathe/makers';
 import { LatheError } from '@lathe/protocol';
 import { type Device, openModel } from '@lathe/transformer';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
+import { endAtInterrupt } from '../make/interrupt.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { plainLine } from '../plain-text.ts';
 import { drawTable } from '../table.ts';
@@ -22,6 +23,7 @@ export interface ScoreFlags {
 const SHOWN_LINES = 5;
 
 export async function score(paths: readonly string[], flags: ScoreFlags, terminal: Terminal): Promise<ExitStatus> {
+  endAtInterrupt();
   const display = await openDisplay(terminal.err);
   try {
     display.doing(`loading ${plainLine(flags.model)}`);

@@ -32,3 +32,8 @@ export function watchInterrupt(onStop: () => void): { readonly signal: AbortSign
     },
   };
 }
+
+/** For commands that only look: Ctrl-C ends them at once, with the status of the contract. */
+export function endAtInterrupt(): void {
+  for (const signal of SIGNALS) process.on(signal, () => process.exit(EXIT.cancelled));
+}

@@ -38,7 +38,7 @@ export function openPlainDisplay(output: Output): Display {
       view = nextView(view, news);
       // Each candidate of a batch tells the same of the server.
       if (view.waitingFor !== null && view.waitingFor !== before)
-        output.write(`waiting: ${plainLine(view.waitingFor)}\n`);
+        output.write(`  note    ${plainLine(view.waitingFor)}\n`);
       const line = news.type === 'event' ? inWords(news.event, view) : null;
       if (line !== null) output.write(`${line}\n`);
     },
@@ -49,7 +49,8 @@ export function openPlainDisplay(output: Output): Display {
 function inWords(event: Event, view: RunView): string | null {
   if (event.type === 'candidate-made') {
     const name = `c${event.index + 1}`;
-    if (event.outcome !== 'made') return `${name} ${event.outcome}: ${plainLine(event.reason ?? '')}`;
+    // Its end, which says why, follows at once.
+    if (event.outcome !== 'made') return null;
     const tokens = event.tokens.completion === 0 ? '' : `${plural(event.tokens.completion, 'token')} `;
     return `${name} made by ${plainLine(event.model)}: ${tokens}in ${formatDuration(event.durationMs)}`;
   }

@@ -14,6 +14,7 @@ import { wrapLine } from '../wrap.ts';
 import { firstVerdictMs } from './draw.ts';
 import { drawNextCommands, drawRanking } from './ranking.ts';
 import type { Session } from './session.ts';
+import type { RunView } from './view.ts';
 
 export interface ReportRequest extends OpenRuns {
   readonly session: Session;
@@ -41,7 +42,7 @@ export async function reportRun(state: RunState, request: ReportRequest): Promis
   if (json) writeJson(terminal.out, document);
   const diff = outcome === 'passed' ? await shortDiff(document, request, screen) : null;
   screen.write(
-    `\n${inWords(document, { outcome, firstMs, keptFiles, diff, waitingFor: view?.waitingFor ?? null }, screen).join('\n')}\n`,
+    `\n${inWords(document, { outcome, firstMs, keptFiles, diff, waitingFor: waitedFor(view) }, screen).join('\n')}\n`,
   );
   if (keepError !== null) throw keepError;
   return exitStatus(outcome);
@@ -65,6 +66,11 @@ async function keepIfAsked(
   } catch (keepError) {
     return { ...nothing, keepError };
   }
+}
+
+/** What candidates that never ended were waiting for, in a maker's words. */
+function waitedFor(view: RunView | null): string | null {
+  return view?.rows.some(({ status }) => status === null) ? view.waitingFor : null;
 }
 
 /** The best candidate's change where it is short enough to stand here, else null. */

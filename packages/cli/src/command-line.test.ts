@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openRunStore } from '@lathe/ledger';
 import type { Event } from '@lathe/protocol';
@@ -95,6 +96,18 @@ describe('output', () => {
       });
     await new Promise((resolve) => child.on('close', resolve));
     expect(output).toMatch(/^Usage: lathe make.*\n0\n$/);
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('a full disk behind it is said in a line, and ends with 1', async () => {
+    const script = `"${process.execPath}" "${bin}" make --help > /dev/full; echo "$?"`;
+    const child = spawn('bash', ['-c', script], { cwd, env: latheEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (text) => {
+        output += text;
+      });
+    await new Promise((resolve) => child.on('close', resolve));
+    expect(output).toMatch(/^error: the output cannot be written: ENOSPC.*\n1\n$/);
   });
 
   test('a slow reader gets the whole document', async () => {

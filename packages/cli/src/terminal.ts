@@ -1,6 +1,7 @@
 import process from 'node:process';
 import type { WriteStream } from 'node:tty';
 import pc from 'picocolors';
+import { EXIT } from './exit-status.ts';
 
 export type Colors = ReturnType<typeof pc.createColors>;
 
@@ -41,8 +42,11 @@ function toOutput(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Output {
   let readerGone = false;
   // A reader that has seen enough (`| head`) is no error of ours: what is left unsaid is dropped.
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
     readerGone = true;
+    if (error.code === 'EPIPE' || error.code === 'EIO') return;
+    // A full disk behind `> file`: half a document must not look like a whole one.
+    process.stderr.write(`error: the output cannot be written: ${error.message}\n`);
+    process.exit(EXIT.error);
   });
   const isTty = stream.isTTY === true;
   const canRepaint = isTty && env.TERM !== 'dumb';

@@ -35,6 +35,8 @@ export interface AuditedRepository {
   readonly history: FollowedHistory;
   /** Commits read in this run: all of them, or the new ones where an earlier run could be continued. */
   readonly commitsRead: number;
+  /** Why a second run cannot start from this one, in the system's words: a full disk, a folder of another user. */
+  readonly notCached: string | null;
 }
 
 export const CHURN_WINDOW_DAYS = 14;
@@ -61,8 +63,9 @@ export async function auditRepository(options: AuditRepositoryOptions): Promise<
   const history = from?.head === head ? from : await followReadable({ ...follow, from }, gitDirectory);
   // What is missing today may be there tomorrow.
   const whole = history.notFollowed.filesWithoutContent === 0;
+  let notCached: string | null = null;
   if (options.cacheDirectory !== null && !shallow && whole && history.commits.length > already) {
-    await writeCache(options.cacheDirectory, key, history);
+    notCached = await writeCache(options.cacheDirectory, key, history).then(() => null, systemError);
   }
   const document = audit(history, {
     repository: directory,
@@ -73,12 +76,18 @@ export async function auditRepository(options: AuditRepositoryOptions): Promise<
   const commitsRead = history.commits.length - already;
   if (!options.scan) {
     document.notFollowed.notes.push('Security findings were not looked for.');
-    return { document, history, commitsRead };
+    return { document, history, commitsRead, notCached };
   }
   const { scan, onScanProgress: onProgress, since = null } = options;
   Object.assign(document, await findingsOverTime({ directory, history, scan, since, onProgress }));
   document.notFollowed.notes.push('A finding that came and went between two of the trees looked at is not seen.');
-  return { document, history, commitsRead };
+  return { document, history, commitsRead, notCached };
+}
+
+/** What the operating system refused; any other error is thrown on. */
+function systemError(error: unknown): string {
+  if (error instanceof Error && 'syscall' in error) return error.message;
+  throw error;
 }
 
 /** Follows a history without the files whose contents are not all there: which, is looked up where some may be missing. */

@@ -105,6 +105,16 @@ describe('a damaged repository', () => {
     expect((await run()).document).toMatchObject({ lines: 2, notFollowed: { filesWithoutContent: 0 } });
   });
 
+  it('a cache that cannot be written costs the next run time, not this one its result', async () => {
+    const repository = scripted();
+    repository.commit({ a: 'one\n' });
+    const cacheDirectory = join(repository.directory, 'a/cache');
+    const options = { directory: repository.directory, cacheDirectory, nowMs: 1_900_000_000_000 };
+    const { document, notCached } = await auditRepository(options);
+    expect(document.lines).toBe(1);
+    expect(notCached).toMatch(/ENOTDIR/);
+  });
+
   it('a clone without contents fetches nothing and says how to get them', async () => {
     const repository = scripted();
     repository.commit(Object.fromEntries(Array.from({ length: 501 }, (_, i) => [`f${i}`, `content ${i}\n`])));

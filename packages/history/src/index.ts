@@ -11,5 +11,5 @@ export { type FollowedCommit, type FollowedHistory, followHistory } from './foll
 export { GitFailure, logArguments as feedArguments, type Walk } from './git-log.ts';
 export { CountedPaths, languageOf } from './paths.ts';
 export { notFollowedInWords } from './report/not-followed.ts';
-export { writeReport } from './report/write-report.ts';
+export { reportPage } from './report/report-page.ts';
 export { keepYoungGenerationSmall } from './young-generation.ts';

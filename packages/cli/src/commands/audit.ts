@@ -7,8 +7,8 @@ import {
   CHURN_WINDOW_DAYS,
   keepYoungGenerationSmall,
   notFollowedInWords,
+  reportPage,
   type ScanFiles,
-  writeReport,
 } from '@lathe/history';
 import { LatheError } from '@lathe/protocol';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
@@ -21,6 +21,7 @@ import { drawTable } from '../table.ts';
 import { type Output, type Terminal, writeJson } from '../terminal.ts';
 import { VERSION } from '../version.ts';
 import { wrapLine } from '../wrap.ts';
+import { writeWhole } from '../write-whole.ts';
 
 export interface AuditFlags {
   readonly since?: string;
@@ -41,7 +42,7 @@ export async function audit(path: string | undefined, flags: AuditFlags, termina
   if (flags.sarif !== undefined) await writeSarif(document, resolve(terminal.cwd, flags.sarif));
   if (flags.html !== undefined) {
     const file = resolve(terminal.cwd, flags.html);
-    await writeReport(document, { directory, path: file, createdAt: new Date() });
+    await writeWhole(file, await reportPage(document, { directory, createdAt: new Date() }));
     terminal.err.write(`wrote ${file}\n`);
   }
   if (flags.json === true) writeJson(terminal.out, document);
@@ -73,7 +74,7 @@ async function read(directory: string, flags: AuditFlags, { err }: Terminal): Pr
   const pool = gates?.createScannerPool(gates.defaultGateConfig.workers) ?? null;
   keepYoungGenerationSmall();
   try {
-    const { document } = await auditRepository({
+    const { document, notCached } = await auditRepository({
       directory,
       walk: flags.firstParent === true ? 'first-parent' : 'all',
       since,
@@ -87,6 +88,7 @@ async function read(directory: string, flags: AuditFlags, { err }: Terminal): Pr
         onScanProgress: (done, total) => display.doing(`looked at ${formatCount(done)} of ${plural(total, 'tree')}`),
       }),
     });
+    if (notCached !== null) display.note(`  note  the next run reads everything again: ${plainLine(notCached)}`);
     return document;
   } finally {
     await pool?.close();
@@ -120,7 +122,6 @@ function parseSince(text: string): number {
 }
 
 async function writeSarif(document: AuditDocument, file: string): Promise<void> {
-  const { writeFile } = await import('node:fs/promises');
   const { toSarif } = await import('@lathe/gates');
   const notLookedFor = [
     ...document.notFollowed.notes.map((why) => ({ what: 'part of the history', why })),
@@ -128,7 +129,7 @@ async function writeSarif(document: AuditDocument, file: string): Promise<void> 
   ];
   const open = document.findings.filter(({ status }) => status === 'open');
   const log = toSarif(open, { version: VERSION, revision: document.head, notLookedFor });
-  await writeFile(file, `${JSON.stringify(log, null, 2)}\n`);
+  await writeWhole(file, `${JSON.stringify(log, null, 2)}\n`);
 }
 
 /** Months that are shown; the JSON and the HTML have all. */

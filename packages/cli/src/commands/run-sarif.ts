@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Candidate, RunDocument } from '@lathe/protocol';
 import { VERSION } from '../version.ts';
+import { writeWhole } from '../write-whole.ts';
 
 /**
  * What the candidates of a run add in findings, as SARIF 2.1.0: an analysis for each candidate that could be looked at,
@@ -23,5 +23,5 @@ export async function writeRunSarif(
       description: `Candidate ${id} of run ${runId} by ${model}: ${status}. Findings the base does not have.`,
     }),
   );
-  await writeFile(resolve(cwd, file), `${JSON.stringify(joinSarif(logs), null, 2)}\n`);
+  await writeWhole(resolve(cwd, file), `${JSON.stringify(joinSarif(logs), null, 2)}\n`);
 }

@@ -1,4 +1,4 @@
-import { realpath, stat, writeFile } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import {
   atLeast,
@@ -21,6 +21,7 @@ import { plainLine } from '../plain-text.ts';
 import { withProbeCopy } from '../probing.ts';
 import { type Colors, type Terminal, writeJson } from '../terminal.ts';
 import { VERSION } from '../version.ts';
+import { writeWhole } from '../write-whole.ts';
 
 export interface ScanFlags {
   readonly base?: string;
@@ -51,7 +52,7 @@ export async function scan(paths: readonly string[], flags: ScanFlags, terminal:
   };
   if (flags.sarif !== undefined) {
     const log = toSarif(document.findings, { version: VERSION, notLookedFor: document.notLookedFor });
-    await writeFile(resolve(terminal.cwd, flags.sarif), `${JSON.stringify(log, null, 2)}\n`);
+    await writeWhole(resolve(terminal.cwd, flags.sarif), `${JSON.stringify(log, null, 2)}\n`);
   }
   if (flags.json === true) writeJson(terminal.out, document);
   else terminal.out.write(inWords(document, terminal.out.colors));

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type FileScore, scoreFile, scorePage } from '@lathe/house';
 import { resolveModel } from '@lathe/makers';
@@ -11,6 +11,7 @@ import { openDisplay } from '../make/open-display.ts';
 import { plainLine } from '../plain-text.ts';
 import { drawTable } from '../table.ts';
 import { type Output, type Terminal, writeJson } from '../terminal.ts';
+import { writeWhole } from '../write-whole.ts';
 
 export interface ScoreFlags {
   readonly model: string;
@@ -39,7 +40,7 @@ export async function score(paths: readonly string[], flags: ScoreFlags, termina
       await model.close();
     }
     display.close();
-    if (flags.html !== undefined) await writeFile(resolve(terminal.cwd, flags.html), scorePage(flags.model, scored));
+    if (flags.html !== undefined) await writeWhole(resolve(terminal.cwd, flags.html), scorePage(flags.model, scored));
     if (flags.json === true) writeJson(terminal.out, { schemaVersion: 1, files: scored.map((file) => file.score) });
     else for (const file of scored) terminal.out.write(`${inWords(file, terminal.out).join('\n')}\n\n`);
     return EXIT.done;

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, rmdir, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, rmdir, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type Device, requireDevice } from '@lathe/graph';
@@ -27,6 +27,7 @@ import { watchInterrupt } from '../make/interrupt.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { plainLine } from '../plain-text.ts';
 import { type Terminal, writeJson } from '../terminal.ts';
+import { writeWhole } from '../write-whole.ts';
 
 export interface TrainFlags {
   readonly out: string;
@@ -112,11 +113,11 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
       signal: interrupt.signal,
       onEvent: (event) => watch.on(event),
     });
-    await writeFile(
+    await writeWhole(
       join(directory, 'data-card.json'),
       `${JSON.stringify({ ...card, tokens: watch.tokens }, null, 2)}\n`,
     );
-    await writeFile(join(directory, 'loss.html'), lossPage({ title: `Training of ${plainLine(flags.out)}`, ...run }));
+    await writeWhole(join(directory, 'loss.html'), lossPage({ title: `Training of ${plainLine(flags.out)}`, ...run }));
     display.close();
     if (flags.json === true)
       writeJson(terminal.out, { schemaVersion: 1, directory, ...run, card: { ...card, tokens: watch.tokens } });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -6,7 +6,7 @@ import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditRepository } from '../audit-repository.ts';
 import { ScriptedRepository } from '../repository.fixture.ts';
-import { writeReport } from './write-report.ts';
+import { reportPage } from './report-page.ts';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 const directory = mkdtempSync(join(tmpdir(), 'lathe-report-'));
@@ -70,7 +70,7 @@ beforeAll(async () => {
       notLookedFor: [{ what: HOSTILE, why: 'a test' }],
     }),
   });
-  await writeReport(document, { directory: repository.directory, path: file, createdAt: new Date(0) });
+  writeFileSync(file, await reportPage(document, { directory: repository.directory, createdAt: new Date(0) }));
 }, 60_000);
 
 afterAll(() => {
@@ -137,7 +137,6 @@ describe('the page', () => {
 describe('a repository that is too young', () => {
   it('is told so, instead of shown rates of nothing', async () => {
     const young = new ScriptedRepository();
-    const page = join(directory, 'young.html');
     try {
       young.commit({ 'a.js': 'const first = 1;\nconst second = 2;\n' });
       const { document } = await auditRepository({
@@ -145,8 +144,7 @@ describe('a repository that is too young', () => {
         cacheDirectory: null,
         nowMs: 1_900_000_000_000,
       });
-      await writeReport(document, { directory: young.directory, path: page, createdAt: new Date(0) });
-      const text = readFileSync(page, 'utf8');
+      const text = await reportPage(document, { directory: young.directory, createdAt: new Date(0) });
       expect(text).toContain('No line is 14 days old yet');
       expect(text).toContain('No line has been watched for 7 days yet');
       expect(text).not.toContain('0.0 %');

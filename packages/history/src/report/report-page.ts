@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { AuditDocument } from '../document.ts';
 import { gitStream } from '../git-log.ts';
@@ -7,11 +7,11 @@ import { gitStream } from '../git-log.ts';
 const SHOWN_COMMITS = 5;
 const LONGEST_DIFF_BYTES = 60_000;
 
-/** Writes the report of an audit of `directory` to `path`, whole or not at all. */
-export async function writeReport(
+/** The report of an audit of `directory` as one page. */
+export async function reportPage(
   audit: AuditDocument,
-  options: { directory: string; path: string; createdAt: Date },
-): Promise<void> {
+  options: { directory: string; createdAt: Date },
+): Promise<string> {
   const diffs = new Map<string, string>();
   for (const { commit } of audit.churnedCommits.slice(0, SHOWN_COMMITS)) {
     diffs.set(commit, await diffOf(options.directory, commit));
@@ -22,10 +22,7 @@ export async function writeReport(
   );
   // The drawing and diff libraries weigh more than the audit: loaded for a report only.
   const { renderReport } = await import('./page.ts');
-  const page = renderReport(audit, { diffs, diffStyle, createdAt: options.createdAt });
-  const temporary = `${options.path}.${process.pid}`;
-  await writeFile(temporary, page);
-  await rename(temporary, options.path);
+  return renderReport(audit, { diffs, diffStyle, createdAt: options.createdAt });
 }
 
 async function diffOf(directory: string, commit: string): Promise<string> {

@@ -92,6 +92,11 @@ describe('a model by name or path', () => {
       message: expect.stringContaining('smollm2-135m, qwen2.5-coder-0.5b'),
     };
     await expect(resolveModel('gpt-9')).rejects.toMatchObject(problem);
+    // A path of the working folder, named as if it were in the catalogue.
+    await expect(resolveModel('package.json')).rejects.toMatchObject({
+      code: 'LATHE_NOT_FOUND_MODEL',
+      remedy: expect.stringContaining('local:./package.json'),
+    });
     await expect(pullModel('gpt-9')).rejects.toMatchObject(problem);
     await expect(modelInfo('gpt-9')).rejects.toMatchObject(problem);
   });

@@ -63,9 +63,9 @@ const TRAINED_MODEL = 'model.gguf';
 export async function resolveModel(idOrPath: string, options: PullOptions = {}): Promise<string> {
   if (CATALOGUE.some((entry) => entry.name === idOrPath)) return pullModel(idOrPath, options);
   const looksLikePath = idOrPath.endsWith('.gguf') || /[/\\]/.test(idOrPath);
-  if (!looksLikePath) throw unknownModel(idOrPath);
   const asked = resolve(idOrPath);
   const found = async (file: string) => stat(file).catch(() => null);
+  if (!looksLikePath) throw unknownModel(idOrPath, (await found(asked)) !== null);
   const path = (await found(asked))?.isDirectory() ? join(asked, TRAINED_MODEL) : asked;
   if (!(await found(path))?.isFile())
     throw new LatheError('LATHE_NOT_FOUND_MODEL_FILE', `expected a GGUF file at ${path}, found none`, {
@@ -88,9 +88,11 @@ function entryOf(name: string): ModelEntry {
   return entry;
 }
 
-function unknownModel(name: string): LatheError {
+function unknownModel(name: string, isPath = false): LatheError {
   const known = CATALOGUE.map((entry) => entry.name).join(', ');
   return new LatheError('LATHE_NOT_FOUND_MODEL', `no model is called ${JSON.stringify(name)}; known are ${known}`, {
-    remedy: 'See lathe models list, or name the path of a .gguf file.',
+    remedy: isPath
+      ? `Something of that name lies here; a path has a slash: local:./${name}`
+      : 'See lathe models list, or name the path of a .gguf file.',
   });
 }

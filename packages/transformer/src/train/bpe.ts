@@ -18,6 +18,45 @@ export const BYTE_LETTERS: readonly string[] = (() => {
   return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(printable(byte) ? byte : shifted++));
 })();
 
+/** Distinct words kept while they are counted: with what learning needs beside them about a gigabyte. */
+const MOST_WORDS = 2 ** 20;
+
+/**
+ * How often each word stands in a corpus, in bounded memory: where there are more distinct ones than `most`, the rarest go
+ * until half are left, those that stand once first, then twice and so on. The counts of words that stay may be too small by how
+ * often they stood in what had gone before (after Manku and Motwani 2002, *Approximate Frequency Counts over Data Streams*, §4.2).
+ */
+export class WordCounts implements Iterable<[word: string, count: number]> {
+  readonly #most: number;
+  #counts = new Map<string, number>();
+
+  constructor(most = MOST_WORDS) {
+    this.#most = most;
+  }
+
+  get distinct(): number {
+    return this.#counts.size;
+  }
+
+  add(text: string): void {
+    // A word is a slice of its text: kept as it is, it would keep the whole text in memory.
+    for (const [word] of text.matchAll(PRE_TOKENIZER)) {
+      const count = this.#counts.get(word);
+      this.#counts.set(count === undefined ? Buffer.from(word, 'utf16le').toString('utf16le') : word, (count ?? 0) + 1);
+      if (this.#counts.size > this.#most) this.#forget();
+    }
+  }
+
+  [Symbol.iterator](): Iterator<[word: string, count: number]> {
+    return this.#counts[Symbol.iterator]();
+  }
+
+  #forget(): void {
+    for (let rare = 1; this.#counts.size > this.#most / 2; rare++)
+      for (const [word, count] of this.#counts) if (count <= rare) this.#counts.delete(word);
+  }
+}
+
 /** A distinct word of the corpus: its current pieces and how often it stands there. */
 interface Word {
   pieces: number[];
@@ -34,12 +73,23 @@ export function trainBpe(
   size: number,
   special: readonly string[] = ['<|endoftext|>'],
 ): BpeVocabulary {
+  const counts = new WordCounts();
+  for (const text of texts) counts.add(text);
+  return learnBpe(counts, size, special);
+}
+
+/** `trainBpe` of texts that were counted one after the other. */
+export function learnBpe(
+  counted: WordCounts,
+  size: number,
+  special: readonly string[] = ['<|endoftext|>'],
+): BpeVocabulary {
   const first = special.length;
   if (!Number.isInteger(size) || size < first + 256)
     throw new TrainError('LATHE_TRAIN_CONFIG', `vocabulary size: expected at least ${first + 256}, got ${size}`, {
       remedy: 'Every byte needs a token of its own.',
     });
-  const words = countWords(texts, first);
+  const words = wordsOf(counted, first);
   const tokens = [...special, ...BYTE_LETTERS];
   const merges: [string, string][] = [];
   const { counts, places } = countPairs(words);
@@ -61,11 +111,8 @@ const PAIR = 2 ** 21;
 const pack = (left: number, right: number) => left * PAIR + right;
 const unpack = (pair: number): [number, number] => [Math.floor(pair / PAIR), pair % PAIR];
 
-function countWords(texts: Iterable<string>, first: number): Word[] {
-  const counts = new Map<string, number>();
-  for (const text of texts)
-    for (const [word] of text.matchAll(PRE_TOKENIZER)) counts.set(word, (counts.get(word) ?? 0) + 1);
-  return [...counts].map(([word, count]) => ({
+function wordsOf(counted: WordCounts, first: number): Word[] {
+  return Array.from(counted, ([word, count]) => ({
     pieces: Array.from(Buffer.from(word, 'utf8'), (byte) => first + byte),
     count,
   }));

@@ -1,9 +1,10 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Corpus } from './corpus.ts';
 import type { RunEvent } from './loop.ts';
 import type { LoraRunOptions } from './lora/run-lora.ts';
 import { LESS_MEMORY } from './memory.ts';
-import type { Corpus, FinishedRun, RunOptions } from './run.ts';
+import type { FinishedRun, RunOptions } from './run.ts';
 import { TrainError } from './train-error.ts';
 
 /** A training run as data. */

@@ -19,6 +19,7 @@ const MEANT: Readonly<Record<string, string>> = {
   '.ts': 'TypeScript',
   '.tsx': 'TSX',
   '.txt': 'Text',
+  '.yaml': 'YAML',
   '.yml': 'YAML',
 };
 

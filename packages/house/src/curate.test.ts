@@ -2,9 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { DocumentFile } from '@lathe/transformer';
 import { afterAll, describe, expect, it } from 'vitest';
-import { CURATE_DEFAULTS, curate } from './curate.ts';
+import {
+  CURATE_DEFAULTS,
+  type CurateHooks,
+  type CurateOptions,
+  curate,
+  curatedFiles,
+  type DataCard,
+} from './curate.ts';
 import { NearDuplicates, signatureOf, similarity } from './near-duplicates.ts';
+import type { CuratedFile } from './sieve.ts';
 
 const made: string[] = [];
 afterAll(() => {
@@ -30,6 +39,21 @@ function source(salt: string, functions = 12): string {
   ).join('\n');
 }
 
+async function curated(roots: string[], options: CurateOptions, hooks?: CurateHooks) {
+  const { train, validation, card, close } = await curate(roots, options, hooks);
+  const all = async (part: DocumentFile) => {
+    const read: CuratedFile[] = [];
+    for await (const file of curatedFiles(part)) read.push(file);
+    return read;
+  };
+  const corpus = { train: await all(train), validation: await all(validation), card };
+  await close();
+  return corpus;
+}
+
+const leftOut = ({ filters }: DataCard) =>
+  Object.fromEntries(filters.map(({ filter, before, after }) => [filter, before - after]));
+
 // A key in the form GitHub gives out, put together here so that no scanner takes this file for a leak.
 const SECRET = `ghp_${'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx'}`;
 
@@ -52,13 +76,15 @@ describe('curate', () => {
       'src/same.js': source('alpha'),
       'src/similar.js': source('alpha').replace('* 3', '* 33'),
     });
-    const { train, validation, card } = await curate([root], {
+    const { train, validation, card } = await curated([root], {
       ...CURATE_DEFAULTS,
       excludedLicences: ['GPL-3.0-only'],
       validationShare: 0.5,
     });
     expect([...train, ...validation].map(({ path }) => path).sort()).toEqual(['src/good.js', 'src/other.py']);
-    expect(card.leftOut).toEqual({
+    expect(leftOut(card)).toEqual({
+      unreadable: 0,
+      'not searched for secrets': 0,
       'generated or vendored': 1,
       language: 1,
       'too large': 1,
@@ -72,7 +98,8 @@ describe('curate', () => {
       'near duplicate': 1,
       'open finding': 0,
     });
-    expect(card.found).toBe(card.kept + Object.values(card.leftOut).reduce((a, b) => a + b, 0));
+    expect(card.filters[0]!.before).toBe(card.found);
+    expect(card.filters.at(-1)!.after).toBe(card.kept);
     expect(card.languages).toEqual({ JavaScript: 1, Python: 1 });
   });
 
@@ -98,10 +125,10 @@ describe('curate', () => {
     writeFileSync(join(root, 'untracked.js'), source('untracked'));
     symlinkSync('/etc/passwd', join(root, 'link.js'));
     const options = { ...CURATE_DEFAULTS, validationShare: 0.25 };
-    const first = await curate([root], options);
+    const first = await curated([root], options);
     expect(first.train.map(({ path }) => path)).toEqual(['d.js', 'c.js', 'b.js']);
     expect(first.validation.map(({ path }) => path)).toEqual(['a.js']);
-    expect((await curate([root], options)).card).toEqual(first.card);
+    expect(await curated([root], options)).toEqual(first);
   });
 
   it('leaves out files with open findings when asked to', async () => {
@@ -109,9 +136,9 @@ describe('curate', () => {
       'bad.js': `const crypto = require('node:crypto');\nmodule.exports = (password) => crypto.createHash('md5').update(password).digest('hex');\n`,
       'good.js': source('theta'),
     });
-    const asked = await curate([root], { ...CURATE_DEFAULTS, withoutFindings: true });
-    expect(asked.card.leftOut['open finding']).toBe(1);
-    expect((await curate([root], CURATE_DEFAULTS)).card.kept).toBe(2);
+    const asked = await curated([root], { ...CURATE_DEFAULTS, withoutFindings: true });
+    expect(leftOut(asked.card)['open finding']).toBe(1);
+    expect((await curated([root], CURATE_DEFAULTS)).card.kept).toBe(2);
   });
 });
 

@@ -1,8 +1,8 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Device, requireDevice } from '@lathe/graph';
-import { CURATE_DEFAULTS, curate, type DataCard, FILTERS, lossPage } from '@lathe/house';
+import { lossPage } from '@lathe/house';
 import { resolveModel } from '@lathe/makers';
 import { LatheError } from '@lathe/protocol';
 import {
@@ -26,6 +26,7 @@ import { watchInterrupt } from '../make/interrupt.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { plainLine } from '../plain-text.ts';
 import { type Terminal, writeJson } from '../terminal.ts';
+import { CARD, refuseMissing, trainingData } from './train-data.ts';
 
 export interface TrainFlags {
   readonly out: string;
@@ -72,48 +73,28 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
   const directory = resolve(terminal.cwd, flags.out);
   const display = await openDisplay(terminal.err);
   const interrupt = watchInterrupt(() => display.note('stopping after this step; what is learned is saved'));
+  let forget = async () => {};
   try {
     if (flags.device !== undefined) await requireDevice(flags.device);
     const job = await jobOf(flags, terminal);
-    await refuseMissing(paths, terminal);
-    display.doing('choosing files to learn from');
-    const {
-      train: training,
-      validation,
-      card,
-    } = await curate(
-      paths.map((path) => resolve(terminal.cwd, path)),
-      {
-        ...CURATE_DEFAULTS,
-        ...(flags.language && { languages: flags.language }),
-        ...(flags.excludeLicence && { excludedLicences: flags.excludeLicence }),
-        withoutFindings: flags.withoutFindings === true,
-      },
-    );
-    for (const line of cardInWords(card)) display.note(line);
-    if (training.length === 0 || validation.length === 0)
-      throw new LatheError(
-        'LATHE_TRAIN_DATA',
-        `expected files to learn from and files to validate on, got ${training.length} and ${validation.length}`,
-        {
-          remedy: 'Name more folders or repositories: a tenth of the files, the latest, is kept for validation.',
-        },
-      );
+    await refuseMissing(paths, terminal.cwd);
+    const { training, validation, card, close } = await trainingData(paths, directory, flags, {
+      cwd: terminal.cwd,
+      signal: interrupt.signal,
+      display,
+    });
+    forget = close;
     const iterations = flags.iterations ?? (flags.lora ? LORA_RUN : SCRATCH_RUN).iterations;
     const watch = new ProgressWatch(
       iterations,
       (text) => display.doing(text),
       (text) => display.note(text),
     );
-    const corpus = { train: training.map(({ text }) => text), validation: validation.map(({ text }) => text) };
-    const run = await trainInProcess(job({ corpus, directory }), {
+    const run = await trainInProcess(job({ corpus: { train: training, validation }, directory }), {
       signal: interrupt.signal,
       onEvent: (event) => watch.on(event),
     });
-    await writeFile(
-      join(directory, 'data-card.json'),
-      `${JSON.stringify({ ...card, tokens: watch.tokens }, null, 2)}\n`,
-    );
+    await writeFile(join(directory, CARD), `${JSON.stringify({ ...card, tokens: watch.tokens }, null, 2)}\n`);
     await writeFile(join(directory, 'loss.html'), lossPage({ title: `Training of ${plainLine(flags.out)}`, ...run }));
     display.close();
     if (flags.json === true)
@@ -123,6 +104,7 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
   } finally {
     interrupt.ignore();
     display.close();
+    await forget();
   }
 }
 
@@ -138,13 +120,6 @@ async function jobOf(
   const options = scratchOptions(flags);
   checkTrainingConfig({ ...options.config, vocabSize: options.vocabSize });
   return ({ corpus, directory }) => ({ kind: 'scratch', corpus, options: { ...options, directory } });
-}
-
-async function refuseMissing(paths: readonly string[], { cwd }: Terminal): Promise<void> {
-  for (const path of paths)
-    await stat(resolve(cwd, path)).catch((cause: unknown) => {
-      throw new LatheError('LATHE_NOT_FOUND_FILE', `expected files to learn from at ${path}, found nothing`, { cause });
-    });
 }
 
 /** Options of one way to train say nothing about the other. Throws `LATHE_USAGE_TRAIN`. */
@@ -227,16 +202,6 @@ function defined<T extends object>(flags: T): T {
   return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as T;
 }
 
-function cardInWords(card: DataCard): string[] {
-  const out = FILTERS.filter((filter) => card.leftOut[filter] > 0).map(
-    (filter) => `${formatCount(card.leftOut[filter])} ${filter}`,
-  );
-  return [
-    `${plural(card.kept, 'file')} of ${formatCount(card.found)} to learn from: ${formatCount(card.train.files)} for training, the latest ${formatCount(card.validation.files)} for validation`,
-    ...(out.length > 0 ? [`left out: ${out.join(', ')}`] : []),
-  ];
-}
-
 function memoryInWords({ neededBytes, freeBytes }: { neededBytes: number; freeBytes: number }): string {
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
   const needs = `needs about ${gigabytes(neededBytes)} of memory`;
@@ -270,6 +235,8 @@ class ProgressWatch {
         `${formatCount(event.parameters)} parameters, ${formatCount(event.vocabSize)} tokens in the vocabulary, ${formatCount(event.trainTokens)} to train on${where}`,
       );
       this.#note(memoryInWords(event.memory));
+    } else if (event.type === 'preparing') {
+      this.#doing(`${event.what}: ${formatCount(event.done)} of ${plural(event.of, 'file')}`);
     } else if (event.type === 'sampled') {
       this.#note(`  it writes: ${plainLine(event.text)}`);
     } else if (event.type === 'step') {

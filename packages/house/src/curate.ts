@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LANGUAGE_NAMES } from '@lathe/history';
+import { LatheError } from '@lathe/protocol';
 import { type DocumentFile, eachLine } from '@lathe/transformer';
 import { KeptFiles } from './kept-files.ts';
 import { checkExcluded } from './licence-name.ts';
@@ -75,7 +77,7 @@ export interface Curated {
  * Texts are never in memory together: what is kept goes to disk as it comes, and from there, in order, into the two files of
  * the result. For each kept file at most 300 bytes stay in memory, for each that git tracks 45 more while it is read.
  *
- * Throws `LATHE_USAGE_LICENCE` for an unknown name among the excluded licences, `LATHE_TRAIN_SOURCE` for a root that cannot
+ * Throws `LATHE_USAGE_LANGUAGE` and `LATHE_USAGE_LICENCE` for a name that is none, `LATHE_TRAIN_SOURCE` for a root that cannot
  * be gone through, and the signal's reason.
  */
 export async function curate(
@@ -83,21 +85,22 @@ export async function curate(
   options: CurateOptions,
   { directory: given, skip = [], signal, onProgress }: CurateHooks = {},
 ): Promise<Curated> {
+  checkLanguages(options.languages);
   checkExcluded(options.excludedLicences);
   const directory = given ?? (await mkdtemp(join(tmpdir(), 'lathe-corpus-')));
   const close = () => rm(directory, { recursive: true, force: true });
   try {
     await close();
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const kept = await KeptFiles.create(join(directory, 'kept.jsonl'));
+    const kept = new KeptFiles(join(directory, 'kept.jsonl'));
     try {
       const out = Object.fromEntries(FILTERS.map((filter) => [filter, 0])) as Record<Filter, number>;
       let found = 0;
       const tell = (ordered: number) => onProgress?.({ found, kept: kept.count, ordered });
       const ranks = ranksOf(roots);
-      const take = async (judged: CuratedFile | Filter) => {
+      const take = (judged: CuratedFile | Filter) => {
         if (typeof judged === 'string') out[judged]++;
-        else await kept.add(judged, ranks.get(judged.root)!);
+        else kept.add(judged, ranks.get(judged.root)!);
       };
       const sieve = new Sieve(options);
       try {
@@ -105,10 +108,10 @@ export async function curate(
           for await (const file of sourceFiles(root, { skip: [...skip, directory], signal })) {
             signal?.throwIfAborted();
             found++;
-            for (const judged of await sieve.judge(file)) await take(judged);
+            for (const judged of await sieve.judge(file)) take(judged);
             tell(0);
           }
-        for (const judged of await sieve.rest()) await take(judged);
+        for (const judged of await sieve.rest()) take(judged);
       } finally {
         await sieve.close();
       }
@@ -145,12 +148,22 @@ export async function curate(
         close,
       };
     } finally {
-      await kept.close();
+      kept.close();
       await rm(join(directory, 'kept.jsonl'), { force: true });
     }
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+function checkLanguages(languages: readonly string[]): void {
+  for (const language of languages) {
+    if (LANGUAGE_NAMES.has(language)) continue;
+    const meant = [...LANGUAGE_NAMES].find((name) => name.toLowerCase() === language.toLowerCase());
+    throw new LatheError('LATHE_USAGE_LANGUAGE', `expected the name of a language, got ${JSON.stringify(language)}`, {
+      remedy: `${meant === undefined ? '' : `Did you mean ${meant}? `}The names are linguist's: TypeScript, C++, Python.`,
+    });
   }
 }
 
@@ -189,7 +202,7 @@ async function writePart(
   };
   try {
     for (const [i, number] of numbers.entries()) {
-      const line = await kept.line(number);
+      const line = kept.line(number);
       const { text, ...file } = JSON.parse(line.toString('utf8')) as CuratedFile;
       bytes += Buffer.byteLength(text);
       card.add(file);

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import type { CuratedFile } from './sieve.ts';
 
 /** Bytes of records that are written at once. */
@@ -9,7 +9,7 @@ const WRITTEN_BYTES = 2 ** 20;
  * wait to be used): when, where and how long.
  */
 export class KeptFiles {
-  readonly #handle: FileHandle;
+  readonly #descriptor: number;
   readonly #times = new Column(Float64Array);
   readonly #roots = new Column(Uint32Array);
   /** Byte at which each record ends. */
@@ -18,12 +18,8 @@ export class KeptFiles {
   #waitingBytes = 0;
   #written = 0;
 
-  static async create(path: string): Promise<KeptFiles> {
-    return new KeptFiles(await open(path, 'w+', 0o600));
-  }
-
-  private constructor(handle: FileHandle) {
-    this.#handle = handle;
+  constructor(path: string) {
+    this.#descriptor = openSync(path, 'w+', 0o600);
   }
 
   get count(): number {
@@ -35,14 +31,14 @@ export class KeptFiles {
   }
 
   /** `root`: the place of the file's root among the roots. */
-  async add(file: CuratedFile, root: number): Promise<void> {
+  add(file: CuratedFile, root: number): void {
     const record = Buffer.from(`${JSON.stringify(file)}\n`);
     this.#waiting.push(record);
     this.#waitingBytes += record.length;
     this.#times.push(file.time);
     this.#roots.push(root);
     this.#ends.push(this.#written + this.#waitingBytes);
-    if (this.#waitingBytes >= WRITTEN_BYTES) await this.#write();
+    if (this.#waitingBytes >= WRITTEN_BYTES) this.#write();
   }
 
   /** Numbers of the files, oldest first, then by root and in the order they came. */
@@ -54,28 +50,28 @@ export class KeptFiles {
   }
 
   /** The record of a file as it is written, line feed included. */
-  async line(number: number): Promise<Buffer> {
-    if (this.#waitingBytes > 0) await this.#write();
+  line(number: number): Buffer {
+    if (this.#waitingBytes > 0) this.#write();
     const start = number === 0 ? 0 : this.#ends.at(number - 1);
     const line = Buffer.alloc(this.#ends.at(number) - start);
     for (let done = 0; done < line.length; ) {
-      const { bytesRead } = await this.#handle.read(line, done, line.length - done, start + done);
-      if (bytesRead === 0) throw new Error('internal: a kept file is missing from the disk');
-      done += bytesRead;
+      const read = readSync(this.#descriptor, line, done, line.length - done, start + done);
+      if (read === 0) throw new Error('internal: a kept file is missing from the disk');
+      done += read;
     }
     return line;
   }
 
-  async close(): Promise<void> {
-    await this.#handle.close();
+  close(): void {
+    closeSync(this.#descriptor);
   }
 
-  async #write(): Promise<void> {
+  #write(): void {
     const bytes = Buffer.concat(this.#waiting);
     this.#waiting = [];
     this.#waitingBytes = 0;
     for (let done = 0; done < bytes.length; )
-      done += (await this.#handle.write(bytes, done, bytes.length - done, this.#written + done)).bytesWritten;
+      done += writeSync(this.#descriptor, bytes, done, bytes.length - done, this.#written + done);
     this.#written += bytes.length;
   }
 }

@@ -72,7 +72,8 @@ export function checkExcluded(patterns: readonly string[]): void {
   for (const pattern of patterns) {
     if (pattern === NOT_SAID || pattern.startsWith('LicenseRef-')) continue;
     if (pattern.endsWith('*') ? known.some((name) => matches(name, pattern)) : names.has(pattern)) continue;
-    const meant = correct(pattern, { upgrade: false });
+    // It throws for no text at all.
+    const meant = pattern.trim() === '' ? null : correct(pattern, { upgrade: false });
     throw new LatheError('LATHE_USAGE_LICENCE', `expected the SPDX name of a licence, got ${JSON.stringify(pattern)}`, {
       remedy: `${meant === null ? '' : `Did you mean ${meant}? `}The names are at https://spdx.org/licenses; 'GPL-*' means all that begin so, ${NOT_SAID} files of which nothing is known.`,
     });

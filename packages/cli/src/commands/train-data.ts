@@ -16,18 +16,27 @@ export interface TrainingData {
   readonly training: Curated['train'];
   readonly validation: Curated['validation'];
   readonly card: DataCard;
+  /** Leaves `data-card.json` and `data-files.jsonl` in the folder of the run. */
+  record(tokens: TokenCounts): Promise<void>;
+  /** Takes the texts off the disk. */
   close(): Promise<void>;
 }
 
-export const CARD = 'data-card.json';
+/** In the vocabulary the model learns with. */
+export interface TokenCounts {
+  readonly training: number;
+  readonly validation: number;
+}
+
+const CARD = 'data-card.json';
 /** Every file that is learned from, a line each: where it is, its language, time, licence and SHA-256. */
 const FILES = 'data-files.jsonl';
 /** Texts, as long as the run reads them. */
 const TEXTS = 'texts.part';
 
 /**
- * Chooses what is learned from, says what was left out, and leaves `data-card.json` and `data-files.jsonl` in the folder of
- * the run. Throws `LATHE_TRAIN_DATA` where there is nothing to learn from or to validate on.
+ * Chooses what is learned from and says what was left out. Throws `LATHE_TRAIN_DATA` where there is nothing to learn from or
+ * to validate on.
  */
 export async function trainingData(
   paths: readonly string[],
@@ -73,18 +82,22 @@ export async function trainingData(
           remedy:
             card.found === 0
               ? 'Nothing was found there: of a repository, what git tracks is looked at; of a folder, what its .gitignore does not name.'
-              : 'Name more folders or repositories: a tenth of the files, the latest, is kept for validation.',
+              : card.kept === 0
+                ? 'All that was found was left out, for the reasons above: name other files.'
+                : 'Name more folders or repositories: a tenth of the files, the latest, is kept for validation.',
         },
       );
     if (await isGoneOnWithOther(directory, card))
       display.note('the files are not those this run was begun with: it goes on with what is there now');
-    await rename(curated.list, join(directory, FILES));
-    await writeFile(join(directory, CARD), `${JSON.stringify(card, null, 2)}\n`);
   } catch (error) {
     await close();
     throw error;
   }
-  return { training, validation, card, close };
+  const record = async (tokens: TokenCounts) => {
+    await rename(curated.list, join(directory, FILES));
+    await writeFile(join(directory, CARD), `${JSON.stringify({ ...card, tokens }, null, 2)}\n`);
+  };
+  return { training, validation, card, record, close };
 }
 
 /** Whether an earlier run in the folder has saved what it learned, and from another corpus. */

@@ -26,7 +26,7 @@ import { watchInterrupt } from '../make/interrupt.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { plainLine } from '../plain-text.ts';
 import { type Terminal, writeJson } from '../terminal.ts';
-import { CARD, refuseMissing, trainingData } from './train-data.ts';
+import { refuseMissing, type TokenCounts, type TrainingData, trainingData } from './train-data.ts';
 
 export interface TrainFlags {
   readonly out: string;
@@ -72,18 +72,17 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
   refuseMixed(flags);
   const directory = resolve(terminal.cwd, flags.out);
   const display = await openDisplay(terminal.err);
-  const interrupt = watchInterrupt(() => display.note('stopping after this step; what is learned is saved'));
-  let forget = async () => {};
+  let data: TrainingData | null = null;
+  const said: { recorded: Promise<void> | null } = { recorded: null };
+  const interrupt = watchInterrupt(() =>
+    display.note(said.recorded === null ? 'stopping' : 'stopping after this step; what is learned is saved'),
+  );
   try {
     if (flags.device !== undefined) await requireDevice(flags.device);
     const job = await jobOf(flags, terminal);
     await refuseMissing(paths, terminal.cwd);
-    const { training, validation, card, close } = await trainingData(paths, directory, flags, {
-      cwd: terminal.cwd,
-      signal: interrupt.signal,
-      display,
-    });
-    forget = close;
+    data = await trainingData(paths, directory, flags, { cwd: terminal.cwd, signal: interrupt.signal, display });
+    const { training, validation, record } = data;
     const iterations = flags.iterations ?? (flags.lora ? LORA_RUN : SCRATCH_RUN).iterations;
     const watch = new ProgressWatch(
       iterations,
@@ -92,19 +91,26 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
     );
     const run = await trainInProcess(job({ corpus: { train: training, validation }, directory }), {
       signal: interrupt.signal,
-      onEvent: (event) => watch.on(event),
+      onEvent: (event) => {
+        watch.on(event);
+        if (event.type !== 'started') return;
+        said.recorded = record({ training: event.trainTokens, validation: event.validationTokens });
+        // Thrown below, when the run has ended.
+        said.recorded.catch(() => {});
+      },
     });
-    await writeFile(join(directory, CARD), `${JSON.stringify({ ...card, tokens: watch.tokens }, null, 2)}\n`);
+    await said.recorded;
     await writeFile(join(directory, 'loss.html'), lossPage({ title: `Training of ${plainLine(flags.out)}`, ...run }));
     display.close();
     if (flags.json === true)
-      writeJson(terminal.out, { schemaVersion: 1, directory, ...run, card: { ...card, tokens: watch.tokens } });
+      writeJson(terminal.out, { schemaVersion: 1, directory, ...run, card: { ...data.card, tokens: watch.tokens } });
     else terminal.out.write(`${endInWords(run, { ...flags, iterations }, terminal).join('\n')}\n`);
     return run.reason === 'cancelled' ? EXIT.cancelled : EXIT.done;
   } finally {
     interrupt.ignore();
     display.close();
-    await forget();
+    await said.recorded?.catch(() => {});
+    await data?.close();
   }
 }
 
@@ -217,7 +223,7 @@ class ProgressWatch {
   #startedMs = performance.now();
   #startedAt = 0;
   /** In the vocabulary the model learns with; null until the text is read. */
-  tokens: { readonly training: number; readonly validation: number } | null = null;
+  tokens: TokenCounts | null = null;
 
   constructor(iterations: number, doing: (text: string) => void, note: (text: string) => void) {
     this.#iterations = iterations;

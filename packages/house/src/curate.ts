@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LANGUAGE_NAMES } from '@lathe/history';
 import { LatheError } from '@lathe/protocol';
 import { type DocumentFile, eachLine } from '@lathe/transformer';
@@ -91,7 +91,8 @@ export async function curate(
   const close = () => rm(directory, { recursive: true, force: true });
   try {
     await close();
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await mkdir(dirname(directory), { recursive: true });
+    await mkdir(directory, { mode: 0o700 });
     const kept = new KeptFiles(join(directory, 'kept.jsonl'));
     try {
       const out = Object.fromEntries(FILTERS.map((filter) => [filter, 0])) as Record<Filter, number>;
@@ -122,7 +123,7 @@ export async function curate(
       const cut = order.length - later;
       const card = new Tallies();
       const list = join(directory, 'files.jsonl');
-      const listed = await open(list, 'w', 0o600);
+      const listed = await open(list, 'w');
       const write = async (part: 'train' | 'validation', numbers: Uint32Array, done: number) =>
         writePart(part, join(directory, `${part}.jsonl`), { kept, numbers, card, listed }, (written) => {
           signal?.throwIfAborted();

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { CURATE_DEFAULTS, curate } from '@lathe/house';
+import { curated } from '../curated.ts';
 
 /** Text as bytes, numbered in the order of their values: a vocabulary of what occurs. */
 export interface ByteCorpus {
@@ -26,8 +26,7 @@ export async function readCorpus(paths: readonly string[], languages: readonly s
     const cut = Math.floor(bytes.length * 0.9);
     return numbered('one text', bytes.subarray(0, cut), bytes.subarray(cut));
   }
-  const { train, validation } = await curate(paths, { ...CURATE_DEFAULTS, languages });
-  const files = [...train, ...validation].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+  const files = (await curated(paths, { languages })).sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
   const cut = Math.ceil(files.length * 0.9);
   // A file ends with a zero byte, which occurs in no text that was kept.
   const joined = (part: typeof files) => Buffer.concat(part.flatMap(({ text }) => [Buffer.from(text), Buffer.of(0)]));

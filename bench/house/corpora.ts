@@ -7,7 +7,8 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { CURATE_DEFAULTS, type CuratedFile, curate } from '@lathe/house';
+import type { CuratedFile } from '@lathe/house';
+import { curated } from '../curated.ts';
 
 export interface Corpora {
   readonly name: string;
@@ -52,7 +53,7 @@ export async function corporaOf(repository: string, work: string): Promise<Corpo
   const then = exported(bare, commit, join(folder, 'then'));
   const now = exported(bare, 'HEAD', join(folder, 'now'));
   const existing = new Set(git(bare, 'ls-tree', '-r', '--name-only', '-z', commit).split('\0'));
-  const { train } = await curate([then, now], { ...CURATE_DEFAULTS, languages: LANGUAGES, validationShare: 0 });
+  const train = await curated([then, now], { languages: LANGUAGES, validationShare: 0 });
   const ofThen = train.filter(({ root }) => root === then);
   return {
     name,

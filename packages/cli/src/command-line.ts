@@ -308,7 +308,7 @@ before one passed; 12 scan --fail-on; 2 usage; 3 not found; 4 cancelled;
     .option('--spin', 'let idle threads wait actively: faster where nothing else runs, ruinous where something does')
     .addOption(deviceOption('where it is trained'))
     .option('--language <name...>', 'only these languages, e.g. TypeScript (default: all code)')
-    .option('--exclude-licence <spdx...>', 'leave out files that say they are under one of these, e.g. GPL-3.0-only')
+    .option('--exclude-licence <spdx...>', 'leave out files under one of these, e.g. GPL-3.0 or GPL-*')
     .option('--without-findings', 'leave out files with open security findings of medium severity or worse')
     .option('--json', 'print JSON')
     .action(async (paths: string[], options) => {

@@ -2,7 +2,7 @@ export { type CachePlace, type GateCache, openGateCache } from './cache.ts';
 export { atLeast, CONFIG_PATH, defaultGateConfig, GateConfig, readGateConfig, severityUnder } from './config.ts';
 export { type Difference, differenceOfFindings } from './difference.ts';
 export type { PlacedFinding, SuppressedFinding, SyntaxProblem } from './finding.ts';
-export { type FindingsOptions, findingsOf, type TreeFindings } from './findings-of.ts';
+export { type FindingsOptions, findingsOf, findingsOfFiles, type TreeFindings } from './findings-of.ts';
 export { createGate, type GateOptions, type LatheGate } from './gate.ts';
 export { type Language, languageOf } from './language.ts';
 export { type ProbeFindings, type ProbeOptions, runProbes } from './probes/run-probes.ts';

@@ -19,6 +19,7 @@ const MEANT: Readonly<Record<string, string>> = {
   '.ts': 'TypeScript',
   '.tsx': 'TSX',
   '.txt': 'Text',
+  '.yaml': 'YAML',
   '.yml': 'YAML',
 };
 
@@ -46,6 +47,11 @@ export function languageOf(path: string): string {
   }
   return 'Other';
 }
+
+/** Names of all languages, as `languageOf` gives them. */
+export const LANGUAGE_NAMES: ReadonlySet<string> = new Set(
+  (Object.values(linguist) as Language[]).map(({ name }) => name),
+);
 
 /** First folder of a path; `.` for a file at the top. */
 export function directoryOf(path: string): string {

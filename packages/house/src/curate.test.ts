@@ -1,10 +1,30 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { DocumentFile } from '@lathe/transformer';
+import full from 'spdx-license-list/full.js';
 import { afterAll, describe, expect, it } from 'vitest';
-import { CURATE_DEFAULTS, curate } from './curate.ts';
+import {
+  CURATE_DEFAULTS,
+  type CurateHooks,
+  type CurateOptions,
+  curate,
+  curatedFiles,
+  type DataCard,
+} from './curate.ts';
 import { NearDuplicates, signatureOf, similarity } from './near-duplicates.ts';
+import type { CuratedFile } from './sieve.ts';
 
 const made: string[] = [];
 afterAll(() => {
@@ -30,6 +50,21 @@ function source(salt: string, functions = 12): string {
   ).join('\n');
 }
 
+async function curated(roots: string[], options: CurateOptions, hooks?: CurateHooks) {
+  const { train, validation, card, close } = await curate(roots, options, hooks);
+  const all = async (part: DocumentFile) => {
+    const read: CuratedFile[] = [];
+    for await (const file of curatedFiles(part)) read.push(file);
+    return read;
+  };
+  const corpus = { train: await all(train), validation: await all(validation), card };
+  await close();
+  return corpus;
+}
+
+const leftOut = ({ filters }: DataCard) =>
+  Object.fromEntries(filters.map(({ filter, before, after }) => [filter, before - after]));
+
 // A key in the form GitHub gives out, put together here so that no scanner takes this file for a leak.
 const SECRET = `ghp_${'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx'}`;
 
@@ -52,13 +87,15 @@ describe('curate', () => {
       'src/same.js': source('alpha'),
       'src/similar.js': source('alpha').replace('* 3', '* 33'),
     });
-    const { train, validation, card } = await curate([root], {
+    const { train, validation, card } = await curated([root], {
       ...CURATE_DEFAULTS,
       excludedLicences: ['GPL-3.0-only'],
       validationShare: 0.5,
     });
     expect([...train, ...validation].map(({ path }) => path).sort()).toEqual(['src/good.js', 'src/other.py']);
-    expect(card.leftOut).toEqual({
+    expect(leftOut(card)).toEqual({
+      unreadable: 0,
+      'not searched for secrets': 0,
       'generated or vendored': 1,
       language: 1,
       'too large': 1,
@@ -72,7 +109,8 @@ describe('curate', () => {
       'near duplicate': 1,
       'open finding': 0,
     });
-    expect(card.found).toBe(card.kept + Object.values(card.leftOut).reduce((a, b) => a + b, 0));
+    expect(card.filters[0]!.before).toBe(card.found);
+    expect(card.filters.at(-1)!.after).toBe(card.kept);
     expect(card.languages).toEqual({ JavaScript: 1, Python: 1 });
   });
 
@@ -98,10 +136,10 @@ describe('curate', () => {
     writeFileSync(join(root, 'untracked.js'), source('untracked'));
     symlinkSync('/etc/passwd', join(root, 'link.js'));
     const options = { ...CURATE_DEFAULTS, validationShare: 0.25 };
-    const first = await curate([root], options);
+    const first = await curated([root], options);
     expect(first.train.map(({ path }) => path)).toEqual(['d.js', 'c.js', 'b.js']);
     expect(first.validation.map(({ path }) => path)).toEqual(['a.js']);
-    expect((await curate([root], options)).card).toEqual(first.card);
+    expect(await curated([root], options)).toEqual(first);
   });
 
   it('leaves out files with open findings when asked to', async () => {
@@ -109,9 +147,175 @@ describe('curate', () => {
       'bad.js': `const crypto = require('node:crypto');\nmodule.exports = (password) => crypto.createHash('md5').update(password).digest('hex');\n`,
       'good.js': source('theta'),
     });
-    const asked = await curate([root], { ...CURATE_DEFAULTS, withoutFindings: true });
-    expect(asked.card.leftOut['open finding']).toBe(1);
-    expect((await curate([root], CURATE_DEFAULTS)).card.kept).toBe(2);
+    const asked = await curated([root], { ...CURATE_DEFAULTS, withoutFindings: true });
+    expect(leftOut(asked.card)['open finding']).toBe(1);
+    expect((await curated([root], CURATE_DEFAULTS)).card.kept).toBe(2);
+  });
+
+  it('says under which licence each file is: its own word, else the nearest manifest or licence file', async () => {
+    const mit = 'Permission is hereby granted, free of charge, to any person obtaining a copy';
+    const root = folderOf({
+      'package.json': '{"name": "x", "license": "MIT"}',
+      'src/ours.js': source('alpha'),
+      'src/own.js': `// SPDX-License-Identifier: (MIT OR Apache-2.0)\n${source('beta')}`,
+      'src/copied.py': `# under the GNU General Public License, version 2 or later\n${source('gamma')}`,
+      'theirs/COPYING': full['GPL-3.0-only']!.licenseText,
+      'theirs/deep/part.js': source('delta'),
+      'strange/LICENSE': 'All rights reserved. Ask before you look at this.',
+      'strange/part.js': source('epsilon'),
+      'both/Cargo.toml': '[package]\nlicense = "MIT OR Apache-2.0"\n',
+      'both/LICENSE': full['BSD-3-Clause']!.licenseText,
+      'both/part.rs': source('zeta'),
+      'legacy/package.json': JSON.stringify({ license: { type: 'ISC' } }),
+      'legacy/part.js': source('eta'),
+      'broken/package.json': '{',
+      'broken/part.js': `// ${mit}\n${source('theta')}`,
+      'docs/license.rst': 'Words about the licence, which is not this page.',
+      'docs/part.py': source('iota'),
+    });
+    const options = { ...CURATE_DEFAULTS, languages: ['JavaScript', 'Python', 'Rust'], validationShare: 0 };
+    const { train, card } = await curated([root], options);
+    expect(Object.fromEntries(train.map(({ path, licence, licenceFrom }) => [path, [licence, licenceFrom]]))).toEqual({
+      'src/ours.js': ['MIT', 'a manifest'],
+      'src/own.js': ['(MIT OR Apache-2.0)', 'the file'],
+      'src/copied.py': ['GPL-2.0-or-later', 'the file'],
+      'theirs/deep/part.js': ['GPL-3.0', 'a licence file'],
+      'strange/part.js': ['LicenseRef-not-recognised', 'a licence file'],
+      'both/part.rs': ['(MIT OR Apache-2.0) AND BSD-3-Clause', 'a manifest and a licence file'],
+      'legacy/part.js': ['ISC', 'a manifest'],
+      'broken/part.js': ['MIT', 'the file'],
+      'docs/part.py': ['MIT', 'a manifest'],
+    });
+    expect(card.licences).toMatchObject({ MIT: 3, 'GPL-3.0': 1 });
+    expect(card.licencesFrom).toEqual({
+      'a manifest': 3,
+      'the file': 3,
+      'a licence file': 2,
+      'a manifest and a licence file': 1,
+    });
+    const without = await curated([root], { ...options, excludedLicences: ['GPL-*', 'BSD-3-Clause', 'Apache-2.0'] });
+    expect(leftOut(without.card).licence).toBe(3);
+    expect(without.train.map(({ path }) => path)).toContain('src/own.js');
+  });
+
+  it('finds secrets where a gate does not look, and those a comment excuses', async () => {
+    const root = folderOf({
+      'build/leak.js': `${source('alpha')}\nconst token = '${SECRET}';\n`,
+      'src/excused.js': `${source('beta')}\n// lathe-ignore secretlint/github -- a key for tests\nconst token = '${SECRET}';\n`,
+      'src/main.go': `package main\n\nvar token = "${SECRET}"\n`,
+      'build/good.js': source('gamma'),
+    });
+    const { train, card } = await curated([root], { ...CURATE_DEFAULTS, validationShare: 0 });
+    expect(train.map(({ path }) => path)).toEqual(['build/good.js']);
+    expect(leftOut(card).secret).toBe(3);
+  });
+
+  it('leaves out what .gitattributes marks, the folder that is written to, and what links point at', async () => {
+    const root = folderOf({
+      '.gitattributes': 'made/* linguist-generated\n',
+      'made/a.js': source('alpha'),
+      'model/loss.js': source('beta'),
+      'src/a.js': source('gamma'),
+    });
+    symlinkSync(root, join(root, 'src', 'circle'));
+    const { train, card } = await curated(
+      [root],
+      { ...CURATE_DEFAULTS, validationShare: 0 },
+      { skip: [join(root, 'model')] },
+    );
+    expect(train.map(({ path }) => path)).toEqual(['src/a.js']);
+    expect(leftOut(card)).toMatchObject({ 'generated or vendored': 1, language: 1 });
+  });
+
+  it('puts more files than fit into one batch in order of time, the same each time', async () => {
+    const count = 1300;
+    const root = folderOf(
+      Object.fromEntries(
+        Array.from({ length: count }, (_, i) => [`f${i}.js`, `export const v${i} = ${i}; // w${i} x${i}\n`]),
+      ),
+    );
+    for (let i = 0; i < count; i++) utimesSync(join(root, `f${i}.js`), 1e9, 1e9 - i);
+    const options = { ...CURATE_DEFAULTS, validationShare: 0.1 };
+    const first = await curated([root], options);
+    const names = [...first.train, ...first.validation].map(({ path }) => path);
+    expect(names).toEqual(Array.from({ length: count }, (_, i) => `f${count - 1 - i}.js`));
+    expect(first.validation).toHaveLength(130);
+    expect((await curated([root], options)).card).toEqual(first.card);
+  }, 60_000);
+
+  it('takes a file that is staged and not committed for the latest', async () => {
+    const root = folderOf({ 'b.js': source('alpha') });
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-C', root, '-c', 'user.name=A', '-c', 'user.email=a@example.org', ...args], {
+        env: { PATH: process.env.PATH, HOME: root, GIT_COMMITTER_DATE: '1700000000 +0000' },
+        stdio: 'ignore',
+      });
+    git('init', '-q');
+    git('add', '-A');
+    git('commit', '-q', '-m', 'first');
+    writeFileSync(join(root, 'a.js'), source('beta'));
+    git('add', '-A');
+    const { train, validation } = await curated([root], { ...CURATE_DEFAULTS, validationShare: 0.5 });
+    expect(train.map(({ path, time }) => [path, time])).toEqual([['b.js', 1_700_000_000]]);
+    expect(validation.map(({ path }) => path)).toEqual(['a.js']);
+    // A file by name has its commit's time too.
+    const named = await curated([join(root, 'b.js')], { ...CURATE_DEFAULTS, validationShare: 0 });
+    expect(named.train.map(({ path, time }) => [path, time])).toEqual([['b.js', 1_700_000_000]]);
+  });
+
+  it.skipIf(process.seteuid === undefined)('counts what it may not read', async () => {
+    const root = folderOf({ 'closed.js': source('alpha'), 'open.js': source('beta'), 'folder/in.js': source('gamma') });
+    chmodSync(root, 0o755);
+    chmodSync(join(root, 'closed.js'), 0);
+    chmodSync(join(root, 'folder'), 0);
+    const isRoot = process.getuid!() === 0;
+    if (isRoot) process.seteuid!(65_534);
+    try {
+      const { train, card } = await curated([root], { ...CURATE_DEFAULTS, validationShare: 0 });
+      expect(train.map(({ path }) => path)).toEqual(['open.js']);
+      expect(leftOut(card).unreadable).toBe(2);
+    } finally {
+      if (isRoot) process.seteuid!(0);
+      chmodSync(join(root, 'folder'), 0o755);
+    }
+  });
+
+  it('refuses a repository without a checkout, and names that exclude or choose nothing', async () => {
+    const bare = folderOf({});
+    execFileSync('git', ['init', '-q', '--bare', bare]);
+    await expect(curate([bare], CURATE_DEFAULTS)).rejects.toMatchObject({
+      code: 'LATHE_TRAIN_SOURCE',
+      remedy: expect.stringContaining('git clone'),
+    });
+    await expect(curate([bare], { ...CURATE_DEFAULTS, excludedLicences: ['GPL3'] })).rejects.toMatchObject({
+      code: 'LATHE_USAGE_LICENCE',
+    });
+    await expect(curate([bare], { ...CURATE_DEFAULTS, languages: ['python'] })).rejects.toMatchObject({
+      remedy: expect.stringContaining('Did you mean Python?'),
+    });
+  });
+
+  it('leaves nothing on the disk when it is stopped, and when it is done with', async () => {
+    const root = folderOf({ 'a.js': source('alpha'), 'b.js': source('beta') });
+    const directory = join(folderOf({}), 'work');
+    const control = new AbortController();
+    const stopped = curate([root], CURATE_DEFAULTS, {
+      directory,
+      signal: control.signal,
+      onProgress: () => control.abort(),
+    });
+    await expect(stopped).rejects.toThrow(/abort/);
+    expect(existsSync(directory)).toBe(false);
+    const { list, train, close } = await curate([root], CURATE_DEFAULTS, { directory });
+    const listed = readFileSync(list, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(listed.map(({ part }) => part)).toEqual(['train', 'validation']);
+    expect(listed.every((file) => !('text' in file) && file.sha256.length === 64)).toBe(true);
+    expect(existsSync(train.path)).toBe(true);
+    await close();
+    expect(existsSync(directory)).toBe(false);
   });
 });
 
@@ -136,5 +340,27 @@ describe('near duplicates', () => {
     const salts = ['kappa', 'lambda', 'mu', 'nu', 'xi', 'omicron', 'rho', 'sigma'];
     expect(salts.map((salt) => seen.isSeen(signatureOf(source(salt))!))).toEqual(salts.map(() => false));
     expect(seen.isSeen(signatureOf(source('nu'))!)).toBe(true);
+  });
+
+  it('finds each of many again, also by a signature that differs in a fifth', () => {
+    const draws = new Uint8Array(128);
+    let state = 1;
+    const random = () => {
+      for (let i = 0; i < draws.length; i++) {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+        draws[i] = state >>> 24;
+      }
+      return draws.slice();
+    };
+    const signatures = Array.from({ length: 20_000 }, random);
+    const seen = new NearDuplicates();
+    for (const signature of signatures) expect(seen.isSeen(signature)).toBe(false);
+    for (const signature of signatures) {
+      // The last 25 of 128 differ: twelve bands are whole, and 103 / 128 is just above 0.8.
+      const alike = signature.map((value, i) => (i < 103 ? value : value ^ 1));
+      const unlike = signature.map((value, i) => (i < 102 ? value : value ^ 1));
+      if (!seen.isSeen(alike)) throw new Error('one that is 0.8 alike was not found');
+      expect(similarity(signature, unlike)).toBeLessThan(0.8);
+    }
   });
 });

@@ -28,12 +28,15 @@ export { type EncodeOptions, loadTokenizer, type Tokenizer } from './tokenizer/t
 export { TokenizerError } from './tokenizer/tokenizer-error.ts';
 export { type BpeVocabulary, tokenizerJson, trainBpe } from './train/bpe.ts';
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from './train/checkpoint.ts';
+export type { Corpus } from './train/corpus.ts';
+export { type DocumentFile, type Documents, eachDocument, eachLine } from './train/documents.ts';
 export type { RunEvent } from './train/loop.ts';
 export { type Adapters, readAdapters } from './train/lora/adapter-files.ts';
 export { ALL_MODULES, LORA_DEFAULTS, type LoraModule, type LoraOptions } from './train/lora/lora-config.ts';
 export { mergeAdapters } from './train/lora/merge.ts';
 export { type LoraRunOptions, runLora } from './train/lora/run-lora.ts';
-export { type Corpus, type FinishedRun, type RunOptions, runTraining } from './train/run.ts';
+export { type FinishedRun, type RunOptions, runTraining } from './train/run.ts';
+export { TokenFile, type Tokens } from './train/token-file.ts';
 export { TrainError } from './train/train-error.ts';
 export { type Step, Trainer, type TrainingOptions } from './train/trainer.ts';
 export {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -34,6 +34,19 @@ describe('lathe train', () => {
     expect(ended.status).toBe(0);
     const run = JSON.parse(ended.stdout);
     expect(run).toMatchObject({ schemaVersion: 1, reason: 'iterations', steps: 4 });
+    const card = JSON.parse(readFileSync(join(cwd, 'model', 'data-card.json'), 'utf8'));
+    expect(card).toEqual(run.card);
+    expect(card).toMatchObject({ found: 24, kept: 24, licences: { NOASSERTION: 24 } });
+    expect(card.tokens.training).toBeGreaterThan(card.tokens.validation);
+    const listed = readFileSync(join(cwd, 'model', 'data-files.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    expect(listed.map((line) => JSON.parse(line).part)).toEqual([
+      ...Array.from({ length: 22 }, () => 'train'),
+      'validation',
+      'validation',
+    ]);
+    expect(readdirSync(join(cwd, 'model')).filter((name) => /part$|tokens$/.test(name))).toEqual([]);
 
     const read = await runLathe(['score', '--model', 'model', '--json', 'text.js'], { cwd });
     expect(JSON.parse(read.stdout).files[0].bitsPerToken).toBeGreaterThan(0);
@@ -62,6 +75,11 @@ describe('lathe train', () => {
     const other = await runLathe([...args, '--layers', '2'], { cwd });
     expect(other.status).toBe(1);
     expect(other.stderr).toMatch(/nLayer: expected 2, got 1\n.*→ Use the same sizes/);
+
+    writeFileSync(join(cwd, 'src', 'part0', 'more.js'), source(99));
+    const later = await runLathe([...args, '--iterations', '5'], { cwd });
+    expect(later.status).toBe(0);
+    expect(later.stderr).toContain('the files are not those this run was begun with');
   }, 180_000);
 
   const corpora: [what: string, files: Record<string, string | Uint8Array>, said: RegExp][] = [
@@ -93,7 +111,7 @@ describe('lathe train', () => {
     const ended = await runLathe(['train', '--out', 'model', '.'], { cwd });
     expect(ended.stderr).toMatch(said);
     expect([ended.status, ended.stdout]).toEqual([1, '']);
-    expect(existsSync(join(cwd, 'model', 'tokenizer.json'))).toBe(false);
+    expect(existsSync(join(cwd, 'model'))).toBe(false);
   });
 
   const wrong: [args: string[], status: number, said: string][] = [
@@ -103,6 +121,8 @@ describe('lathe train', () => {
     [['--batch', '1e9'], 2, 'Expected a whole number from 1 to 4096'],
     [['--vocab', '10'], 2, 'Expected a whole number from 257 to 200000'],
     [['--dropout', '1'], 2, 'Expected a number from 0 to 0.99'],
+    [['--exclude-licence', 'GPL3', '--seed', '1'], 2, 'Did you mean GPL-3.0?'],
+    [['--language', 'java script', '--seed', '1'], 2, 'expected the name of a language, got "java script"'],
   ];
   test.each(wrong)('%j is refused before a file is read', async (args, status, said) => {
     const ended = await runLathe(['train', '--out', 'model', ...args, '.'], { cwd: folder({ 'a.js': source(1) }) });

@@ -3,7 +3,7 @@ import { access, mkdir, rmdir, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type Device, requireDevice } from '@lathe/graph';
-import { CURATE_DEFAULTS, curate, type DataCard, FILTERS, lossPage } from '@lathe/house';
+import { lossPage } from '@lathe/house';
 import { resolveModel } from '@lathe/makers';
 import { LatheError } from '@lathe/protocol';
 import {
@@ -28,6 +28,7 @@ import { openDisplay } from '../make/open-display.ts';
 import { plainLine } from '../plain-text.ts';
 import { type Terminal, writeJson } from '../terminal.ts';
 import { writeWhole } from '../write-whole.ts';
+import { refuseMissing, type TokenCounts, type TrainingData, trainingData } from './train-data.ts';
 
 export interface TrainFlags {
   readonly out: string;
@@ -73,59 +74,46 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
   refuseMixed(flags);
   const directory = resolve(terminal.cwd, flags.out);
   const display = await openDisplay(terminal.err);
-  const interrupt = watchInterrupt(() => display.note('stopping after this step; what is learned is saved'));
+  let data: TrainingData | null = null;
+  const said: { recorded: Promise<void> | null } = { recorded: null };
+  const interrupt = watchInterrupt(() =>
+    display.note(said.recorded === null ? 'stopping' : 'stopping after this step; what is learned is saved'),
+  );
   try {
     if (flags.device !== undefined) await requireDevice(flags.device);
     const job = await jobOf(flags, terminal);
-    await refuseMissing(paths, terminal);
+    await refuseMissing(paths, terminal.cwd);
     await refuseOut(directory, flags.out);
-    display.doing('choosing files to learn from');
-    const {
-      train: training,
-      validation,
-      card,
-    } = await curate(
-      paths.map((path) => resolve(terminal.cwd, path)),
-      {
-        ...CURATE_DEFAULTS,
-        ...(flags.language && { languages: flags.language }),
-        ...(flags.excludeLicence && { excludedLicences: flags.excludeLicence }),
-        withoutFindings: flags.withoutFindings === true,
-      },
-    );
-    for (const line of cardInWords(card)) display.note(line);
-    if (training.length === 0 || validation.length === 0)
-      throw new LatheError(
-        'LATHE_TRAIN_DATA',
-        `expected files to learn from and files to validate on, got ${training.length} and ${validation.length}`,
-        {
-          remedy: 'Name more folders or repositories: a tenth of the files, the latest, is kept for validation.',
-        },
-      );
+    data = await trainingData(paths, directory, flags, { cwd: terminal.cwd, signal: interrupt.signal, display });
+    const { training, validation, record } = data;
     const iterations = flags.iterations ?? (flags.lora ? LORA_RUN : SCRATCH_RUN).iterations;
     const watch = new ProgressWatch(
       iterations,
       (text) => display.doing(text),
       (text) => display.note(text),
     );
-    const corpus = { train: training.map(({ text }) => text), validation: validation.map(({ text }) => text) };
-    const run = await trainInProcess(job({ corpus, directory }), {
+    const run = await trainInProcess(job({ corpus: { train: training, validation }, directory }), {
       signal: interrupt.signal,
-      onEvent: (event) => watch.on(event),
+      onEvent: (event) => {
+        watch.on(event);
+        if (event.type !== 'started') return;
+        said.recorded = record({ training: event.trainTokens, validation: event.validationTokens });
+        // Thrown below, when the run has ended.
+        said.recorded.catch(() => {});
+      },
     });
-    await writeWhole(
-      join(directory, 'data-card.json'),
-      `${JSON.stringify({ ...card, tokens: watch.tokens }, null, 2)}\n`,
-    );
+    await said.recorded;
     await writeWhole(join(directory, 'loss.html'), lossPage({ title: `Training of ${plainLine(flags.out)}`, ...run }));
     display.close();
     if (flags.json === true)
-      writeJson(terminal.out, { schemaVersion: 1, directory, ...run, card: { ...card, tokens: watch.tokens } });
+      writeJson(terminal.out, { schemaVersion: 1, directory, ...run, card: { ...data.card, tokens: watch.tokens } });
     else terminal.out.write(`${endInWords(run, { ...flags, iterations }, terminal).join('\n')}\n`);
     return run.reason === 'cancelled' ? EXIT.cancelled : EXIT.done;
   } finally {
     interrupt.ignore();
     display.close();
+    await said.recorded?.catch(() => {});
+    await data?.close();
   }
 }
 
@@ -141,13 +129,6 @@ async function jobOf(
   const options = scratchOptions(flags);
   checkTrainingConfig({ ...options.config, vocabSize: options.vocabSize });
   return ({ corpus, directory }) => ({ kind: 'scratch', corpus, options: { ...options, directory } });
-}
-
-async function refuseMissing(paths: readonly string[], { cwd }: Terminal): Promise<void> {
-  for (const path of paths)
-    await stat(resolve(cwd, path)).catch((cause: unknown) => {
-      throw new LatheError('LATHE_NOT_FOUND_FILE', `expected files to learn from at ${path}, found nothing`, { cause });
-    });
 }
 
 /** Choosing files may take minutes: where the folder cannot be made is said before. */
@@ -254,16 +235,6 @@ function defined<T extends object>(flags: T): T {
   return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as T;
 }
 
-function cardInWords(card: DataCard): string[] {
-  const out = FILTERS.filter((filter) => card.leftOut[filter] > 0).map(
-    (filter) => `${formatCount(card.leftOut[filter])} ${filter}`,
-  );
-  return [
-    `${plural(card.kept, 'file')} of ${formatCount(card.found)} to learn from: ${formatCount(card.train.files)} for training, the latest ${formatCount(card.validation.files)} for validation`,
-    ...(out.length > 0 ? [`left out: ${out.join(', ')}`] : []),
-  ];
-}
-
 function memoryInWords({ neededBytes, freeBytes }: { neededBytes: number; freeBytes: number }): string {
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
   const needs = `needs about ${gigabytes(neededBytes)} of memory`;
@@ -279,7 +250,7 @@ class ProgressWatch {
   #startedMs = performance.now();
   #startedAt = 0;
   /** In the vocabulary the model learns with; null until the text is read. */
-  tokens: { readonly training: number; readonly validation: number } | null = null;
+  tokens: TokenCounts | null = null;
 
   constructor(iterations: number, doing: (text: string) => void, note: (text: string) => void) {
     this.#iterations = iterations;
@@ -297,6 +268,8 @@ class ProgressWatch {
         `${formatCount(event.parameters)} parameters, ${formatCount(event.vocabSize)} tokens in the vocabulary, ${formatCount(event.trainTokens)} to train on${where}`,
       );
       this.#note(memoryInWords(event.memory));
+    } else if (event.type === 'preparing') {
+      this.#doing(`${event.what}: ${formatCount(event.done)} of ${plural(event.of, 'file')}`);
     } else if (event.type === 'sampled') {
       this.#note(`  it writes: ${plainLine(event.text)}`);
     } else if (event.type === 'step') {

@@ -1,8 +1,12 @@
 import { lintSource } from '@secretlint/core';
+import { secretLintProfiler } from '@secretlint/profiler';
 import { creator } from '@secretlint/secretlint-rule-preset-recommend';
 import type { RawFinding, SourceFile } from '../finding.ts';
 import { isTestPath } from '../language.ts';
 import type { Scanner } from './scanner.ts';
+
+// It would keep several entries for each rule and file for as long as the process lives.
+secretLintProfiler.setEnabled(false);
 
 /** Bits a character: 0 for one repeated letter, 4 for random hex, about 6 for random base64 (Shannon 1948). */
 export function entropyBits(text: string): number {

@@ -1,3 +1,4 @@
+import TinyQueue from 'tinyqueue';
 import { TrainError } from './train-error.ts';
 
 /** Byte-level byte-pair encoding: a vocabulary of byte strings and the order in which pairs are joined. */
@@ -18,10 +19,46 @@ export const BYTE_LETTERS: readonly string[] = (() => {
   return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(printable(byte) ? byte : shifted++));
 })();
 
-/** A distinct word of the corpus: its current pieces and how often it stands there. */
-interface Word {
-  pieces: number[];
-  readonly count: number;
+/** Distinct words kept while they are counted. What learning needs beside them was 1.2 kB a word at the most, of words by chance. */
+const MOST_WORDS = 2 ** 19;
+
+/**
+ * How often each word stands in a corpus, in bounded memory: where there are more distinct ones than `most`, the rarest go
+ * until half are left, those that stand once first, then twice and so on. The counts of words that stay may be too small by how
+ * often they stood in what had gone before (after Manku and Motwani 2002, *Approximate Frequency Counts over Data Streams*, §4.2).
+ */
+export class WordCounts implements Iterable<[word: string, count: number]> {
+  readonly #most: number;
+  #counts = new Map<string, number>();
+
+  constructor(most = MOST_WORDS) {
+    this.#most = most;
+  }
+
+  get distinct(): number {
+    return this.#counts.size;
+  }
+
+  add(text: string): void {
+    // A word is a slice of its text: kept as it is, it would keep the whole text in memory.
+    for (const [word] of text.matchAll(PRE_TOKENIZER)) {
+      const count = this.#counts.get(word);
+      this.#counts.set(count === undefined ? Buffer.from(word, 'utf16le').toString('utf16le') : word, (count ?? 0) + 1);
+      if (this.#counts.size > this.#most) this.#forget();
+    }
+  }
+
+  [Symbol.iterator](): Iterator<[word: string, count: number]> {
+    return this.#counts[Symbol.iterator]();
+  }
+
+  #forget(): void {
+    for (let rare = 1; this.#counts.size > this.#most / 2; rare++) {
+      const kept = new Map<string, number>();
+      for (const [word, count] of this.#counts) if (count > rare) kept.set(word, count);
+      this.#counts = kept;
+    }
+  }
 }
 
 /**
@@ -34,25 +71,32 @@ export function trainBpe(
   size: number,
   special: readonly string[] = ['<|endoftext|>'],
 ): BpeVocabulary {
+  const counts = new WordCounts();
+  for (const text of texts) counts.add(text);
+  return learnBpe(counts, size, special);
+}
+
+/** `trainBpe` of texts that were counted one after the other. */
+export function learnBpe(
+  counted: WordCounts,
+  size: number,
+  special: readonly string[] = ['<|endoftext|>'],
+): BpeVocabulary {
   const first = special.length;
   if (!Number.isInteger(size) || size < first + 256)
     throw new TrainError('LATHE_TRAIN_CONFIG', `vocabulary size: expected at least ${first + 256}, got ${size}`, {
       remedy: 'Every byte needs a token of its own.',
     });
-  const words = countWords(texts, first);
+  const words = new Words(counted, first);
   const tokens = [...special, ...BYTE_LETTERS];
   const merges: [string, string][] = [];
-  const { counts, places } = countPairs(words);
   while (tokens.length < size) {
-    const best = mostFrequent(counts);
+    const best = words.mostFrequent();
     if (best === null) break;
     const [left, right] = unpack(best);
-    const joined = tokens.length;
     merges.push([tokens[left]!, tokens[right]!]);
+    words.join(best, tokens.length);
     tokens.push(tokens[left]! + tokens[right]!);
-    for (const place of places.get(best) ?? []) join(words[place]!, place, left, right, joined, counts, places);
-    counts.delete(best);
-    places.delete(best);
   }
   return { tokens, merges, special };
 }
@@ -61,77 +105,106 @@ const PAIR = 2 ** 21;
 const pack = (left: number, right: number) => left * PAIR + right;
 const unpack = (pair: number): [number, number] => [Math.floor(pair / PAIR), pair % PAIR];
 
-function countWords(texts: Iterable<string>, first: number): Word[] {
-  const counts = new Map<string, number>();
-  for (const text of texts)
-    for (const [word] of text.matchAll(PRE_TOKENIZER)) counts.set(word, (counts.get(word) ?? 0) + 1);
-  return [...counts].map(([word, count]) => ({
-    pieces: Array.from(Buffer.from(word, 'utf8'), (byte) => first + byte),
-    count,
-  }));
+/** How often a pair stood in the corpus when it was put into the queue. */
+interface Standing {
+  readonly pair: number;
+  readonly count: number;
 }
 
-function countPairs(words: readonly Word[]) {
-  const counts = new Map<number, number>();
-  const places = new Map<number, Set<number>>();
-  words.forEach(({ pieces, count }, place) => {
-    for (let i = 0; i + 1 < pieces.length; i++) {
-      const pair = pack(pieces[i]!, pieces[i + 1]!);
-      counts.set(pair, (counts.get(pair) ?? 0) + count);
-      note(places, pair, place);
+/** The distinct words of a corpus, cut into tokens, and the pairs of neighbours in them. */
+class Words {
+  /** Tokens of all words, one word behind the other; a word keeps its place as it gets shorter. */
+  readonly #pieces: Int32Array;
+  readonly #starts: Int32Array;
+  readonly #lengths: Int32Array;
+  readonly #counts: Float64Array;
+  readonly #pairs = new Map<number, number>();
+  /** Words a pair has stood in, ascending; it may have gone from some. */
+  readonly #places = new Map<number, number[]>();
+  /** Most frequent first. Counts only fall, so one that is out of date is too high and is put back when it comes up. */
+  readonly #queue: TinyQueue<Standing>;
+
+  constructor(counted: WordCounts, first: number) {
+    let bytes = 0;
+    for (const [word] of counted) bytes += Buffer.byteLength(word);
+    this.#pieces = new Int32Array(bytes);
+    this.#starts = new Int32Array(counted.distinct);
+    this.#lengths = new Int32Array(counted.distinct);
+    this.#counts = new Float64Array(counted.distinct);
+    let number = 0;
+    let start = 0;
+    for (const [word, count] of counted) {
+      const letters = Buffer.from(word);
+      this.#starts[number] = start;
+      this.#lengths[number] = letters.length;
+      this.#counts[number] = count;
+      for (let i = 0; i < letters.length; i++) this.#pieces[start + i] = first + letters[i]!;
+      for (let i = 1; i < letters.length; i++)
+        this.#add(pack(first + letters[i - 1]!, first + letters[i]!), number, count);
+      start += letters.length;
+      number++;
     }
-  });
-  return { counts, places };
-}
+    const standing = Array.from(this.#pairs, ([pair, count]): Standing => ({ pair, count }));
+    this.#queue = new TinyQueue(standing, (a, b) => b.count - a.count || a.pair - b.pair);
+  }
 
-function note(places: Map<number, Set<number>>, pair: number, place: number): void {
-  const known = places.get(pair);
-  if (known) known.add(place);
-  else places.set(pair, new Set([place]));
-}
-
-/** The pair with the highest count, the smaller tokens first among equals; null where none stands twice. */
-function mostFrequent(counts: ReadonlyMap<number, number>): number | null {
-  let best: number | null = null;
-  let most = 1;
-  for (const [pair, count] of counts)
-    if (count > most || (count === most && best !== null && pair < best)) {
-      best = pair;
-      most = count;
+  /** The pair with the highest count, the smaller tokens first among equals; null where none stands twice. */
+  mostFrequent(): number | null {
+    for (let top = this.#queue.pop(); top !== undefined; top = this.#queue.pop()) {
+      const { pair } = top;
+      const count = this.#pairs.get(pair) ?? 0;
+      if (count === top.count) return count > 1 ? pair : null;
+      if (count > 0) this.#queue.push({ pair, count });
     }
-  return best;
+    return null;
+  }
+
+  /** Makes one token of every `left right`, from the left, and keeps the counts of pairs right. */
+  join(pair: number, joined: number): void {
+    const [left, right] = unpack(pair);
+    const made = new Set<number>();
+    for (const number of this.#places.get(pair) ?? []) {
+      const count = this.#counts[number]!;
+      const pieces = this.#pieces.subarray(this.#starts[number]!, this.#starts[number]! + this.#lengths[number]!);
+      if (!standsIn(pieces, left, right)) continue;
+      for (let i = 1; i < pieces.length; i++) this.#remove(pack(pieces[i - 1]!, pieces[i]!), count);
+      let length = 0;
+      for (let i = 0; i < pieces.length; i++) {
+        const isPair = pieces[i] === left && pieces[i + 1] === right;
+        pieces[length++] = isPair ? joined : pieces[i]!;
+        if (isPair) i++;
+      }
+      this.#lengths[number] = length;
+      for (let i = 1; i < length; i++) {
+        const [before, after] = [pieces[i - 1]!, pieces[i]!];
+        const next = pack(before, after);
+        if (before === joined || after === joined) {
+          made.add(next);
+          this.#add(next, number, count);
+        } else this.#pairs.set(next, (this.#pairs.get(next) ?? 0) + count);
+      }
+    }
+    this.#places.delete(pair);
+    for (const next of made) this.#queue.push({ pair: next, count: this.#pairs.get(next)! });
+  }
+
+  #add(pair: number, number: number, count: number): void {
+    this.#pairs.set(pair, (this.#pairs.get(pair) ?? 0) + count);
+    const places = this.#places.get(pair);
+    if (places === undefined) this.#places.set(pair, [number]);
+    else if (places.at(-1) !== number) places.push(number);
+  }
+
+  #remove(pair: number, count: number): void {
+    const left = this.#pairs.get(pair)! - count;
+    if (left > 0) this.#pairs.set(pair, left);
+    else this.#pairs.delete(pair);
+  }
 }
 
-/** Joins every `left right` of the word and keeps the counts of its pairs right. */
-function join(
-  word: Word,
-  place: number,
-  left: number,
-  right: number,
-  joined: number,
-  counts: Map<number, number>,
-  places: Map<number, Set<number>>,
-): void {
-  const change = (pair: number, by: number) => {
-    const count = (counts.get(pair) ?? 0) + by;
-    if (count > 0) counts.set(pair, count);
-    else counts.delete(pair);
-  };
-  const { pieces, count } = word;
-  for (let i = 0; i + 1 < pieces.length; i++) change(pack(pieces[i]!, pieces[i + 1]!), -count);
-  const shorter: number[] = [];
-  for (let i = 0; i < pieces.length; i++) {
-    if (pieces[i] === left && pieces[i + 1] === right) {
-      shorter.push(joined);
-      i++;
-    } else shorter.push(pieces[i]!);
-  }
-  word.pieces = shorter;
-  for (let i = 0; i + 1 < shorter.length; i++) {
-    const pair = pack(shorter[i]!, shorter[i + 1]!);
-    change(pair, count);
-    note(places, pair, place);
-  }
+function standsIn(pieces: Int32Array, left: number, right: number): boolean {
+  for (let i = 1; i < pieces.length; i++) if (pieces[i - 1] === left && pieces[i] === right) return true;
+  return false;
 }
 
 /** The vocabulary as a standard tokenizer.json. https://huggingface.co/docs/tokenizers/pipeline */

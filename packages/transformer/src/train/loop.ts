@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { type MemoryNeed, memoryNeed } from './memory.ts';
+import type { Tokens } from './token-file.ts';
 import type { StepOptions, Trainable } from './trainable.ts';
 import type { TrainedConfig } from './trained-config.ts';
 import { Trainer } from './trainer.ts';
@@ -22,7 +23,11 @@ export interface LoopOptions extends Omit<StepOptions, 'train' | 'validation'> {
   readonly onEvent?: (event: RunEvent) => void;
 }
 
+/** What is read before the first step. */
+export type Preparation = 'counting words' | 'tokenising';
+
 export type RunEvent =
+  | { readonly type: 'preparing'; readonly what: Preparation; readonly done: number; readonly of: number }
   | {
       readonly type: 'started';
       readonly parameters: number;
@@ -59,8 +64,8 @@ export const BEST = 'best.safetensors';
 const RECORDED_STEPS = 10;
 
 export interface TokenisedCorpus {
-  readonly train: Uint32Array;
-  readonly validation: Uint32Array;
+  readonly train: Tokens;
+  readonly validation: Tokens;
   /** Stands behind every document; samples begin and end with it. Null: none does, and there are no samples. */
   readonly endToken: number | null;
   decode(tokens: readonly number[]): string;

@@ -69,6 +69,30 @@ describe('runTraining', () => {
     await model.close();
   });
 
+  it('gives from documents on disk what it gives from the same in memory, and says how far reading is', async () => {
+    const onDisk = (part: 'train' | 'validation') => {
+      const path = join(folder, `${part}.jsonl`);
+      writeFileSync(path, CORPUS[part].map((text) => `${JSON.stringify({ path: 'a.js', text })}\n`).join(''));
+      return { path, count: CORPUS[part].length };
+    };
+    const events: RunEvent[] = [];
+    const many = { train: Array.from({ length: 5 }, () => CORPUS.train).flat(), validation: CORPUS.validation };
+    const read = await runTraining(
+      { train: onDisk('train'), validation: onDisk('validation') },
+      options(join(folder, 'disk'), { iterations: 20 }),
+    );
+    const held = await runTraining(CORPUS, options(join(folder, 'held'), { iterations: 20 }));
+    expect({ ...read, model: null }).toEqual({ ...held, model: null });
+    await runTraining(many, options(join(folder, 'many'), { iterations: 1, onEvent: (event) => events.push(event) }));
+    const told = events.flatMap((event) => (event.type === 'preparing' ? [event] : []));
+    expect(told.map(({ what, done, of }) => [what, done, of])).toEqual([
+      ['counting words', 64, 150],
+      ['counting words', 128, 150],
+      ['tokenising', 64, 158],
+      ['tokenising', 128, 158],
+    ]);
+  });
+
   it('killed at any moment, goes on to the same losses as an unbroken run', async () => {
     const unbroken = await runTraining(
       CORPUS,

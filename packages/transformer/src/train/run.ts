@@ -2,20 +2,15 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
-import { type BpeVocabulary, tokenizerJson, trainBpe } from './bpe.ts';
+import { type BpeVocabulary, learnBpe, tokenizerJson, WordCounts } from './bpe.ts';
 import { readCheckpoint } from './checkpoint.ts';
+import { type Corpus, overDocuments, tokenise } from './corpus.ts';
 import { exportGguf } from './export-gguf.ts';
 import { BEST, type LoopEnd, type LoopOptions, trainIn } from './loop.ts';
 import { TrainError } from './train-error.ts';
 import { fromScratch } from './trainable.ts';
 import { checkData } from './trainer.ts';
 import type { TrainingConfig } from './training-config.ts';
-
-export interface Corpus {
-  /** Documents, in their order; the end of each is marked. */
-  readonly train: readonly string[];
-  readonly validation: readonly string[];
-}
 
 export interface RunOptions extends LoopOptions {
   readonly config: Omit<TrainingConfig, 'vocabSize'>;
@@ -38,21 +33,26 @@ export async function runTraining(corpus: Corpus, options: RunOptions): Promise<
   const { directory } = options;
   await mkdir(directory, { recursive: true });
   const earlier = await earlierVocabulary(options);
-  const vocabulary = earlier ?? learnVocabulary(corpus, options);
+  const vocabulary = earlier ?? (await learnVocabulary(corpus, options));
   const tokenizer = new HuggingFaceTokenizer(tokenizerJson(vocabulary), {});
   const config: TrainingConfig = { ...options.config, vocabSize: vocabulary.tokens.length };
-  const data = {
-    train: tokenise(tokenizer, corpus.train),
-    validation: tokenise(tokenizer, corpus.validation),
-    endToken: END_TOKEN,
-    decode: (tokens: readonly number[]) => tokenizer.decode([...tokens]),
-  };
-  const subject = fromScratch(config);
-  checkData('training', data.train, config);
-  checkData('validation', data.validation, config);
-  if (earlier === null) await keepVocabulary(vocabulary, options);
-  const end = await trainIn(subject, data, options);
-  return { ...end, model: end.bestValidationLoss === null ? null : await exportBest(directory, vocabulary) };
+  const encode = (text: string) => tokenizer.encode(text).ids;
+  const tokenised = await tokenise(corpus, { ...options, encode, endToken: END_TOKEN, vocabSize: config.vocabSize });
+  try {
+    const data = {
+      ...tokenised,
+      endToken: END_TOKEN,
+      decode: (tokens: readonly number[]) => tokenizer.decode([...tokens]),
+    };
+    const subject = fromScratch(config);
+    checkData('training', data.train, config);
+    checkData('validation', data.validation, config);
+    if (earlier === null) await keepVocabulary(vocabulary, options);
+    const end = await trainIn(subject, data, options);
+    return { ...end, model: end.bestValidationLoss === null ? null : await exportBest(directory, vocabulary) };
+  } finally {
+    tokenised.close();
+  }
 }
 
 async function exportBest(directory: string, vocabulary: BpeVocabulary): Promise<string | null> {
@@ -103,12 +103,18 @@ function parsed(text: string): unknown {
   }
 }
 
-function learnVocabulary(corpus: Corpus, { vocabSize }: RunOptions): BpeVocabulary {
-  if (corpus.train.every((text) => text.trim() === ''))
+async function learnVocabulary(corpus: Corpus, { vocabSize, ...hooks }: RunOptions): Promise<BpeVocabulary> {
+  const counts = new WordCounts();
+  let isBlank = true;
+  await overDocuments([corpus.train], 'counting words', hooks, (text) => {
+    counts.add(text);
+    isBlank &&= text.trim() === '';
+  });
+  if (isBlank)
     throw new TrainError('LATHE_TRAIN_DATA', 'training data: expected text, got none', {
       remedy: 'Name files or folders that hold source text.',
     });
-  return trainBpe(corpus.train, vocabSize);
+  return learnBpe(counts, vocabSize);
 }
 
 async function keepVocabulary(vocabulary: BpeVocabulary, { directory, vocabSize }: RunOptions): Promise<void> {
@@ -123,13 +129,3 @@ async function keepVocabulary(vocabulary: BpeVocabulary, { directory, vocabSize 
 
 /** The first token of every vocabulary that is learned here. */
 const END_TOKEN = 0;
-
-/** All documents in one row, each with the end token behind it. */
-function tokenise(tokenizer: HuggingFaceTokenizer, documents: readonly string[]): Uint32Array {
-  const ids: number[] = [];
-  for (const document of documents) {
-    for (const id of tokenizer.encode(document).ids) ids.push(id);
-    ids.push(END_TOKEN);
-  }
-  return Uint32Array.from(ids);
-}

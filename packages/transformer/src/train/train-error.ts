@@ -7,7 +7,7 @@ export class TrainError extends Error {
     | 'LATHE_TRAIN_ADAPTER'
     | 'LATHE_TRAIN_DIVERGED'
     | 'LATHE_TRAIN_MEMORY'
-    | 'LATHE_CANCELLED_TRAIN';
+    | 'LATHE_CANCELLED_TRAINING';
   readonly remedy: string | null;
 
   constructor(code: TrainError['code'], message: string, options: { remedy?: string; cause?: unknown } = {}) {

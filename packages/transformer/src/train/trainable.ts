@@ -1,5 +1,6 @@
 import type { Device, Value } from '@lathe/graph';
 import type { Schedule } from './schedule.ts';
+import type { Tokens } from './token-file.ts';
 import type { TrainedConfig } from './trained-config.ts';
 import { checkTrainingConfig, type ParameterSpec, parameterSpecs, type TrainingConfig } from './training-config.ts';
 import { type TrainingGraph, trainingGraph } from './training-graph.ts';
@@ -59,6 +60,6 @@ export interface StepOptions {
   readonly recompute?: boolean | undefined;
   /** `cpu` by default. */
   readonly device?: Device | undefined;
-  readonly train: Uint16Array | Uint32Array;
-  readonly validation: Uint16Array | Uint32Array;
+  readonly train: Tokens;
+  readonly validation: Tokens;
 }

@@ -4,6 +4,7 @@ import { Draws } from './draws.ts';
 import { checkMemory, outOfMemory } from './memory.ts';
 import { adamW, clipScale, type Gradient, normOf, type Optimiser, type Parameter, sgd } from './optimiser.ts';
 import { learningRate } from './schedule.ts';
+import type { Tokens } from './token-file.ts';
 import { TrainError } from './train-error.ts';
 import { fromScratch, type StepOptions, type Trainable } from './trainable.ts';
 import type { TrainedConfig } from './trained-config.ts';
@@ -168,7 +169,7 @@ export class Trainer {
     return this.#loss(this.#options.validation, batches);
   }
 
-  async #loss(data: Uint16Array | Uint32Array, batches: number): Promise<number> {
+  async #loss(data: Tokens, batches: number): Promise<number> {
     let sum = 0;
     for (let i = 0; i < batches; i++) {
       const results = await this.#validation.run(
@@ -252,16 +253,17 @@ export class Trainer {
   }
 
   /** Sequences from random places: tokens [B·T], and each one's successor [B·T, 1]. */
-  #batch(data: Uint16Array | Uint32Array, draws: Draws): Record<string, Value> {
+  #batch(data: Tokens, draws: Draws): Record<string, Value> {
     const { batchSize } = this.#options;
     const { blockSize } = this.#subject.config;
     const tokens: number[] = [];
     const targets: number[] = [];
     for (let b = 0; b < batchSize; b++) {
       const start = draws.below(data.length - blockSize);
+      const window = data.subarray(start, start + blockSize + 1);
       for (let t = 0; t < blockSize; t++) {
-        tokens.push(data[start + t]!);
-        targets.push(data[start + t + 1]!);
+        tokens.push(window[t]!);
+        targets.push(window[t + 1]!);
       }
     }
     return { ...this.#weights(), tokens: int64(tokens, [tokens.length]), targets: int64(targets, [targets.length, 1]) };
@@ -306,12 +308,11 @@ function drawnFrom(start: Start, draws: Draws): () => number {
   return () => start.normal * draws.normal();
 }
 
+/** Tokens looked at together. */
+const CHECKED_TOKENS = 2 ** 16;
+
 /** Throws `TrainError` where there are too few tokens, or one that the vocabulary does not have. */
-export function checkData(
-  which: string,
-  data: Uint16Array | Uint32Array,
-  { blockSize, vocabSize }: TrainedConfig,
-): void {
+export function checkData(which: string, data: Tokens, { blockSize, vocabSize }: TrainedConfig): void {
   if (data.length < blockSize + 1)
     throw new TrainError(
       'LATHE_TRAIN_DATA',
@@ -320,15 +321,18 @@ export function checkData(
         remedy: 'Give more text, or a smaller block size.',
       },
     );
-  const wrong = data.findIndex((token) => token >= vocabSize);
-  if (wrong >= 0)
-    throw new TrainError(
-      'LATHE_TRAIN_DATA',
-      `${which} data, token ${wrong}: expected below ${vocabSize}, got ${data[wrong]}`,
-      {
-        remedy: 'The data was tokenised with another vocabulary: tokenise it anew.',
-      },
-    );
+  for (let start = 0; start < data.length; start += CHECKED_TOKENS) {
+    const window = data.subarray(start, start + CHECKED_TOKENS);
+    for (let i = 0; i < window.length; i++)
+      if (window[i]! >= vocabSize)
+        throw new TrainError(
+          'LATHE_TRAIN_DATA',
+          `${which} data, token ${start + i}: expected below ${vocabSize}, got ${window[i]}`,
+          {
+            remedy: 'The data was tokenised with another vocabulary: tokenise it anew.',
+          },
+        );
+  }
 }
 
 function int64(values: readonly number[], dims: readonly number[]): Value {

@@ -126,7 +126,7 @@ describe('trainInProcess', () => {
       const run = trainInProcess(job(join(folder, 'early')), { signal: control.signal });
       control.abort();
       for (const child of children()) process.kill(child, 'SIGINT');
-      await expect(run).rejects.toMatchObject({ code: 'LATHE_CANCELLED_TRAIN' });
+      await expect(run).rejects.toMatchObject({ code: 'LATHE_CANCELLED_TRAINING' });
     },
   );
 

@@ -1,9 +1,10 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Corpus } from './corpus.ts';
 import type { RunEvent } from './loop.ts';
 import type { LoraRunOptions } from './lora/run-lora.ts';
 import { LESS_MEMORY } from './memory.ts';
-import type { Corpus, FinishedRun, RunOptions } from './run.ts';
+import type { FinishedRun, RunOptions } from './run.ts';
 import { TrainError } from './train-error.ts';
 
 /** A training run as data. */
@@ -97,7 +98,7 @@ function received({ name, message, stack, fields }: TransferredError): Error {
 
 /** Ctrl-C reaches every process of a terminal, this one too while it starts and does not yet know what to do with it. */
 function stopped(): Error {
-  return new TrainError('LATHE_CANCELLED_TRAIN', 'stopped before the first step', {
+  return new TrainError('LATHE_CANCELLED_TRAINING', 'stopped before the first step', {
     remedy: 'The same command starts it, or goes on from the last save.',
   });
 }

@@ -6,7 +6,7 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { peakBytes } from '@lathe/graph';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openModel } from '../open-model.ts';
-import { tokenizerJson, trainBpe } from './bpe.ts';
+import { learnBpe, tokenizerJson, trainBpe, WordCounts } from './bpe.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { exportGguf } from './export-gguf.ts';
 import { adamW } from './optimiser.ts';
@@ -258,6 +258,22 @@ describe('checkpoints', () => {
     expect([run.status, run.stdout.trim()]).toEqual([7, 'EFBIG']);
     expect(readFileSync(path).equals(good)).toBe(true);
     expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+});
+
+describe('WordCounts', () => {
+  it('keeps the words that stand often where there are more than it may hold', () => {
+    const counts = new WordCounts(8);
+    for (let i = 0; i < 50; i++) counts.add(`often rare${i} also`);
+    const kept = new Map(counts);
+    expect(counts.distinct).toBeLessThanOrEqual(8);
+    expect([kept.get('often'), kept.get(' also')]).toEqual([50, 50]);
+  });
+
+  it('counts as one text what comes in several', () => {
+    const several = new WordCounts();
+    for (const text of [TEXT, 'low low', ' lower']) several.add(text);
+    expect(learnBpe(several, 300)).toEqual(trainBpe([TEXT, 'low low', ' lower'], 300));
   });
 });
 

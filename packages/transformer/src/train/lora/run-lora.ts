@@ -1,11 +1,13 @@
+import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { loadTokenizer, type Tokenizer } from '../../tokenizer/tokenizer.ts';
+import { loadTokenizer } from '../../tokenizer/tokenizer.ts';
 import { type GgufFile, openGguf } from '../../weights/gguf.ts';
 import { optionalString } from '../../weights/metadata.ts';
 import type { WritableType } from '../../weights/quantise.ts';
 import { readCheckpoint } from '../checkpoint.ts';
+import { type Corpus, tokenise } from '../corpus.ts';
 import { BEST, type LoopOptions, trainIn } from '../loop.ts';
-import type { Corpus, FinishedRun } from '../run.ts';
+import type { FinishedRun } from '../run.ts';
 import { TrainError } from '../train-error.ts';
 import { writeAdapters } from './adapter-files.ts';
 import { loadBase } from './base.ts';
@@ -33,12 +35,6 @@ export async function runLora(corpus: Corpus, options: LoraRunOptions): Promise<
   try {
     const tokenizer = loadTokenizer(file);
     const endToken = tokenizer.idOf('<|endoftext|>') ?? tokenizer.eosIds[0] ?? null;
-    const data = {
-      train: tokenise(tokenizer, corpus.train, endToken),
-      validation: tokenise(tokenizer, corpus.validation, endToken),
-      endToken,
-      decode: (tokens: readonly number[]) => tokenizer.decode(tokens),
-    };
     const base = await loadBase(file);
     if (options.blockSize > base.config.blockSize)
       throw new TrainError(
@@ -46,8 +42,16 @@ export async function runLora(corpus: Corpus, options: LoraRunOptions): Promise<
         `block size: expected at most the base's window of ${base.config.blockSize}, got ${options.blockSize}`,
       );
     const config = loraConfig(base, options.lora, options.blockSize);
-    const end = await trainIn(adapters(base, config), data, options);
-    return { ...end, model: end.bestValidationLoss === null ? null : await exportBest(file, options) };
+    await mkdir(options.directory, { recursive: true });
+    const encode = (text: string) => tokenizer.encode(text);
+    const tokenised = await tokenise(corpus, { ...options, encode, endToken, vocabSize: tokenizer.vocabSize });
+    try {
+      const data = { ...tokenised, endToken, decode: (tokens: readonly number[]) => tokenizer.decode(tokens) };
+      const end = await trainIn(adapters(base, config), data, options);
+      return { ...end, model: end.bestValidationLoss === null ? null : await exportBest(file, options) };
+    } finally {
+      tokenised.close();
+    }
   } finally {
     await file.close();
   }
@@ -67,14 +71,4 @@ async function exportBest(file: GgufFile, { directory, type }: LoraRunOptions): 
   const { rank, alpha } = config;
   await mergeAdapters(path, file, { rank, alpha, factors }, { type, name: `${baseName}, adapted with Lathe` });
   return path;
-}
-
-/** All documents in one row, each with the base's end token behind it. */
-function tokenise(tokenizer: Tokenizer, documents: readonly string[], end: number | null): Uint32Array {
-  const ids: number[] = [];
-  for (const document of documents) {
-    for (const id of tokenizer.encode(document)) ids.push(id);
-    if (end !== null) ids.push(end);
-  }
-  return Uint32Array.from(ids);
 }

@@ -267,6 +267,12 @@ RUN is a run's id, the beginning of one, or "last". Exit status: 0 done, a candi
         'q8_0',
       ]),
     )
+    .addOption(
+      new Option(
+        '--hold <how>',
+        "with --lora: how the base lies in memory, as f32 or in its file's blocks: less memory, more time (default: f32 where it fits)",
+      ).choices(['f32', 'blocks']),
+    )
     .addOption(new Option('--preset <name>', 'the block (default: llama)').choices(['llama', 'vaswani-2017']))
     .addOption(new Option('--layers <count>', 'blocks (default: 4)').argParser(wholeNumber(1, 256)))
     .addOption(new Option('--heads <count>', 'attention heads (default: 4)').argParser(wholeNumber(1, 256)))

@@ -30,6 +30,7 @@ export { type BpeVocabulary, tokenizerJson, trainBpe } from './train/bpe.ts';
 export { type Checkpoint, readCheckpoint, writeCheckpoint } from './train/checkpoint.ts';
 export type { RunEvent } from './train/loop.ts';
 export { type Adapters, readAdapters } from './train/lora/adapter-files.ts';
+export { HOLDINGS, type Holding } from './train/lora/frozen-matrix.ts';
 export { ALL_MODULES, LORA_DEFAULTS, type LoraModule, type LoraOptions } from './train/lora/lora-config.ts';
 export { mergeAdapters } from './train/lora/merge.ts';
 export { type LoraRunOptions, runLora } from './train/lora/run-lora.ts';

@@ -10,6 +10,7 @@ import {
   type Corpus,
   checkTrainingConfig,
   type FinishedRun,
+  type Holding,
   LORA_DEFAULTS,
   type LoraModule,
   type LoraRunOptions,
@@ -36,6 +37,7 @@ export interface TrainFlags {
   readonly alpha?: number;
   readonly modules?: readonly LoraModule[];
   readonly store?: string;
+  readonly hold?: Holding;
   readonly preset?: Preset;
   readonly layers?: number;
   readonly heads?: number;
@@ -158,7 +160,7 @@ function refuseMixed(flags: TrainFlags): void {
   if (!flags.lora && flags.from !== undefined)
     fail('--from needs --lora: a base is adapted, not trained whole', 'Add --lora, or leave --from out.');
   const strange = given(
-    flags.lora ? ['preset', 'layers', 'heads', 'width', 'vocab'] : ['rank', 'alpha', 'modules', 'store'],
+    flags.lora ? ['preset', 'layers', 'heads', 'width', 'vocab'] : ['rank', 'alpha', 'modules', 'store', 'hold'],
   );
   if (strange.length > 0)
     fail(
@@ -220,7 +222,7 @@ async function loraOptions(flags: TrainFlags, { env }: Terminal) {
   const lora = { rank, alpha: flags.alpha ?? 2 * rank, modules: flags.modules ?? ALL_MODULES, dropout: flags.dropout };
   const base = await resolveModel(flags.from!.replace(/^local:/, ''), { env });
   const type = (flags.store?.toUpperCase() ?? 'F16') as WritableType;
-  return { ...runShape(flags, LORA_RUN, 0), validationBatches: 4, base, lora, type };
+  return { ...runShape(flags, LORA_RUN, 0), validationBatches: 4, base, lora, type, holding: flags.hold };
 }
 
 function defined<T extends object>(flags: T): T {
@@ -270,6 +272,9 @@ class ProgressWatch {
         `${formatCount(event.parameters)} parameters, ${formatCount(event.vocabSize)} tokens in the vocabulary, ${formatCount(event.trainTokens)} to train on${where}`,
       );
       this.#note(memoryInWords(event.memory));
+    } else if (event.type === 'held') {
+      const how = event.holding === 'f32' ? 'as f32' : 'in the blocks of its file, unpacked where they are used';
+      this.#note(`the base is held ${how}: ${(event.bytes / 1e9).toFixed(2)} GB`);
     } else if (event.type === 'sampled') {
       this.#note(`  it writes: ${plainLine(event.text)}`);
     } else if (event.type === 'step') {

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import type { Holding } from './lora/frozen-matrix.ts';
 import { type MemoryNeed, memoryNeed } from './memory.ts';
 import type { StepOptions, Trainable } from './trainable.ts';
 import type { TrainedConfig } from './trained-config.ts';
@@ -23,6 +24,8 @@ export interface LoopOptions extends Omit<StepOptions, 'train' | 'validation'> {
 }
 
 export type RunEvent =
+  /** How a base is held in memory while its adapters train, and the bytes that takes. */
+  | { readonly type: 'held'; readonly holding: Holding; readonly bytes: number }
   | {
       readonly type: 'started';
       readonly parameters: number;

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { peakBytes } from '@lathe/graph';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TinyKind, writeTinyModel } from '../../__fixtures__/tiny-model.ts';
 import { openModel } from '../../open-model.ts';
@@ -12,7 +13,8 @@ import { readCheckpoint } from '../checkpoint.ts';
 import type { StepOptions } from '../trainable.ts';
 import { Trainer } from '../trainer.ts';
 import { readAdapters, writeAdapters } from './adapter-files.ts';
-import { type Base, loadBase } from './base.ts';
+import { type Base, baseAsFloats, loadBase } from './base.ts';
+import { bytesHeld } from './frozen-matrix.ts';
 import { ALL_MODULES, LORA_DEFAULTS, type LoraConfig, type LoraOptions, loraSpecs } from './lora-config.ts';
 import { adapters, loraConfig } from './lora-graph.ts';
 import { mergeAdapters } from './merge.ts';
@@ -40,7 +42,7 @@ describe.each(BASES)('adapters on %s in %s', (kind, type) => {
     const path = join(folder, `${kind}-${type}.gguf`);
     await writeTinyModel(path, kind, type);
     file = await openGguf(path);
-    base = await loadBase(file);
+    base = await loadBase(file, 'blocks');
     tokens = Uint32Array.from(loadTokenizer(file).encode(DOCUMENTS.join('')));
   });
   afterAll(() => file.close());
@@ -76,10 +78,10 @@ describe.each(BASES)('adapters on %s in %s', (kind, type) => {
     const config = loraConfig(base, { ...OPTIONS, dropout: 0.1 }, T);
     const trainer = await Trainer.on(adapters(base, config), stepOptions({ batchSize: 1, accumulation: 3 }));
     const before = await trainer.validate(6);
-    const weights = new Map([...base.tensors].map(([name, { data }]) => [name, data.slice()]));
+    const weights = structuredClone([...base.matrices, ...base.vectors]);
     for (let step = 0; step < 60; step++) await trainer.step();
     expect(await trainer.validate(6)).toBeLessThan(before - 0.5);
-    for (const [name, { data }] of base.tensors) expect(data, name).toEqual(weights.get(name));
+    expect([...base.matrices, ...base.vectors]).toEqual(weights);
 
     const row = [...tokens.subarray(20, 20 + T)];
     const logits = await trainer.logits(row);
@@ -97,6 +99,31 @@ describe.each(BASES)('adapters on %s in %s', (kind, type) => {
       const normaliser = Math.log(each.reduce((sum, x) => sum + Math.exp(x), 0));
       expect(scores[t]).toBeCloseTo(each[row[t + 1]!]! - normaliser, 4);
     }
+  });
+
+  it.each([false, true])('trains to the same bits with the base as f32, blocks recomputed: %s', async (recompute) => {
+    const config = loraConfig(base, OPTIONS, T);
+    const trained = async (held: Base) => {
+      const trainer = await Trainer.on(adapters(held, config), stepOptions({ recompute }));
+      const steps = [await trainer.step(), await trainer.step(), await trainer.step()];
+      const values = trainer.parameters.map((parameter) => parameter.values);
+      await trainer.close();
+      return { steps, values };
+    };
+    const inBlocks = await trained(base);
+    expect(await trained(await loadBase(file, 'f32'))).toEqual(inBlocks);
+    expect(await trained(baseAsFloats(base))).toEqual(inBlocks);
+  });
+
+  it('unpacks one matrix at a time: the graph holds no more at once than with the base as f32', async () => {
+    const config = loraConfig(base, OPTIONS, T);
+    const shape = { batchSize: 3, gradients: true };
+    const [inBlocks, asFloats] = [base, baseAsFloats(base)].map((each) =>
+      peakBytes(adapters(each, config).graph(shape).graph),
+    );
+    const matrices = [...base.matrices.values()].map((matrix) => bytesHeld(matrix, 'f32'));
+    expect(inBlocks! - asFloats!).toBeLessThan(2 * Math.max(...matrices));
+    expect(inBlocks! - asFloats!).toBeLessThan(0.5 * matrices.reduce((sum, bytes) => sum + bytes, 0));
   });
 
   it.each(ALL_MODULES)('%s: gradients of both factors agree with differences of the loss', async (module) => {
@@ -245,7 +272,7 @@ describe('runLora', () => {
     await expect(runLora(corpus, options('mine', { base: other }))).rejects.toThrow(/base: expected [0-9a-f]{64}, got/);
 
     const file = await openGguf(base);
-    const { config } = await loadBase(file);
+    const { config } = await loadBase(file, 'f32');
     await file.close();
     const directory = join(folder, 'mine');
     const path = join(directory, 'adapter_config.json');

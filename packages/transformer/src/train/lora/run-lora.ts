@@ -5,10 +5,13 @@ import { optionalString } from '../../weights/metadata.ts';
 import type { WritableType } from '../../weights/quantise.ts';
 import { readCheckpoint } from '../checkpoint.ts';
 import { BEST, type LoopOptions, trainIn } from '../loop.ts';
+import { memoryNeed } from '../memory.ts';
 import type { Corpus, FinishedRun } from '../run.ts';
 import { TrainError } from '../train-error.ts';
+import type { StepOptions, Trainable } from '../trainable.ts';
 import { writeAdapters } from './adapter-files.ts';
-import { loadBase } from './base.ts';
+import { type Base, baseAsFloats, loadBase } from './base.ts';
+import { bytesHeld, type Holding } from './frozen-matrix.ts';
 import type { LoraConfig, LoraOptions } from './lora-config.ts';
 import { adapters, loraConfig } from './lora-graph.ts';
 import { mergeAdapters } from './merge.ts';
@@ -21,6 +24,11 @@ export interface LoraRunOptions extends LoopOptions {
   readonly blockSize: number;
   /** How the merged matrices are stored; what has no adapter stays as the base has it. */
   readonly type: WritableType;
+  /**
+   * How the base is held while adapters train: the result is the same to the bit. `blocks`, as in the file, takes less memory and
+   * more time; left out, it is f32 where the run then fits into what is free. A GPU through WebGPU takes f32 alone.
+   */
+  readonly holding?: Holding | undefined;
 }
 
 /**
@@ -39,18 +47,33 @@ export async function runLora(corpus: Corpus, options: LoraRunOptions): Promise<
       endToken,
       decode: (tokens: readonly number[]) => tokenizer.decode(tokens),
     };
-    const base = await loadBase(file);
-    if (options.blockSize > base.config.blockSize)
-      throw new TrainError(
-        'LATHE_TRAIN_CONFIG',
-        `block size: expected at most the base's window of ${base.config.blockSize}, got ${options.blockSize}`,
-      );
-    const config = loraConfig(base, options.lora, options.blockSize);
-    const end = await trainIn(adapters(base, config), data, options);
+    // Not kept by a name here: the base as it was read is let go where it is held otherwise.
+    const subject = subjectOn(await loadBase(file, 'blocks'), { ...options, ...data });
+    const end = await trainIn(subject, data, options);
     return { ...end, model: end.bestValidationLoss === null ? null : await exportBest(file, options) };
   } finally {
     await file.close();
   }
+}
+
+function subjectOn(base: Base, options: LoraRunOptions & StepOptions): Trainable {
+  if (options.blockSize > base.config.blockSize)
+    throw new TrainError(
+      'LATHE_TRAIN_CONFIG',
+      `block size: expected at most the base's window of ${base.config.blockSize}, got ${options.blockSize}`,
+    );
+  const config = loraConfig(base, options.lora, options.blockSize);
+  const subject = adapters(base, config);
+  const bytes = (as?: Holding) => [...base.matrices.values()].reduce((sum, matrix) => sum + bytesHeld(matrix, as), 0);
+  const { neededBytes, freeBytes } = memoryNeed(subject, options);
+  const fits = neededBytes - bytes() + bytes('f32') <= freeBytes;
+  const holding = options.holding ?? (fits || options.device === 'webgpu' ? 'f32' : 'blocks');
+  if (holding === 'blocks' && options.device === 'webgpu')
+    throw new TrainError('LATHE_TRAIN_CONFIG', 'a base for WebGPU: expected held as f32, got blocks', {
+      remedy: 'Leave out --hold blocks, or --device webgpu.',
+    });
+  options.onEvent?.({ type: 'held', holding, bytes: bytes(holding) });
+  return holding === 'blocks' ? subject : adapters(baseAsFloats(base), config);
 }
 
 async function exportBest(file: GgufFile, { directory, type }: LoraRunOptions): Promise<string> {

@@ -33,7 +33,7 @@ export { type Adapters, readAdapters } from './train/lora/adapter-files.ts';
 export { HOLDINGS, type Holding } from './train/lora/frozen-matrix.ts';
 export { ALL_MODULES, LORA_DEFAULTS, type LoraModule, type LoraOptions } from './train/lora/lora-config.ts';
 export { mergeAdapters } from './train/lora/merge.ts';
-export { type LoraRunOptions, runLora } from './train/lora/run-lora.ts';
+export { checkLoraBase, type LoraRunOptions, runLora } from './train/lora/run-lora.ts';
 export { type Corpus, type FinishedRun, type RunOptions, runTraining } from './train/run.ts';
 export { TrainError } from './train/train-error.ts';
 export { type Step, Trainer, type TrainingOptions } from './train/trainer.ts';

@@ -48,6 +48,11 @@ export async function score(paths: readonly string[], flags: ScoreFlags, termina
 
 async function readText(file: string, path: string): Promise<string> {
   const bytes = await readFile(file).catch((cause: unknown) => {
+    if ((cause as NodeJS.ErrnoException).code === 'EISDIR')
+      throw new LatheError('LATHE_NOT_FOUND_FILE', `${plainLine(path)}: expected a file, got a folder`, {
+        cause,
+        remedy: `Name files, e.g. ${plainLine(path)}/*.ts.`,
+      });
     throw new LatheError(
       'LATHE_NOT_FOUND_FILE',
       `${path} could not be read: ${cause instanceof Error ? cause.message : cause}`,

@@ -1,6 +1,6 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Device, requireDevice } from '@lathe/graph';
 import { CURATE_DEFAULTS, curate, type DataCard, FILTERS, lossPage } from '@lathe/house';
 import { resolveModel } from '@lathe/makers';
@@ -8,6 +8,7 @@ import { LatheError } from '@lathe/protocol';
 import {
   ALL_MODULES,
   type Corpus,
+  checkLoraBase,
   checkTrainingConfig,
   type FinishedRun,
   type Holding,
@@ -75,6 +76,7 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
   const display = await openDisplay(terminal.err);
   const interrupt = watchInterrupt(() => display.note('stopping after this step; what is learned is saved'));
   try {
+    await refuseOut(directory, flags.out);
     if (flags.device !== undefined) await requireDevice(flags.device);
     const job = await jobOf(flags, terminal);
     await refuseMissing(paths, terminal);
@@ -147,6 +149,25 @@ async function refuseMissing(paths: readonly string[], { cwd }: Terminal): Promi
     await stat(resolve(cwd, path)).catch((cause: unknown) => {
       throw new LatheError('LATHE_NOT_FOUND_FILE', `expected files to learn from at ${path}, found nothing`, { cause });
     });
+}
+
+/** Throws `LATHE_TRAIN_OUT` where the folder, or the first above it that there is, cannot be written to. */
+async function refuseOut(directory: string, out: string): Promise<void> {
+  let nearest = directory;
+  while ((await stat(nearest).catch(() => null)) === null && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  const is = (await stat(nearest)).isDirectory() ? 'a folder without write permission' : 'a file';
+  const writable = await access(nearest, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (is !== 'a file' && writable) return;
+  throw new LatheError(
+    'LATHE_TRAIN_OUT',
+    `--out ${plainLine(out)}: expected a folder to write to, got ${is}: ${nearest}`,
+    {
+      remedy: 'Name another folder.',
+    },
+  );
 }
 
 /** Options of one way to train say nothing about the other. Throws `LATHE_USAGE_TRAIN`. */
@@ -222,7 +243,9 @@ async function loraOptions(flags: TrainFlags, { env }: Terminal) {
   const lora = { rank, alpha: flags.alpha ?? 2 * rank, modules: flags.modules ?? ALL_MODULES, dropout: flags.dropout };
   const base = await resolveModel(flags.from!.replace(/^local:/, ''), { env });
   const type = (flags.store?.toUpperCase() ?? 'F16') as WritableType;
-  return { ...runShape(flags, LORA_RUN, 0), validationBatches: 4, base, lora, type, holding: flags.hold };
+  const shape = runShape(flags, LORA_RUN, 0);
+  await checkLoraBase(base, lora, shape.blockSize);
+  return { ...shape, validationBatches: 4, base, lora, type, holding: flags.hold };
 }
 
 function defined<T extends object>(flags: T): T {

@@ -22,7 +22,7 @@ import {
 
 /** Throws `TrainError` where the options do not fit. */
 export function loraConfig(base: Base, options: LoraOptions, blockSize: number): LoraConfig {
-  checkLoraOptions(options);
+  checkLoraOptions(base.config, options, blockSize);
   const { nLayer, nHead, nKvHead, headSize, nEmbd, nFeedForward, vocabSize } = base.config;
   const { rank, alpha, modules, dropout } = options;
   return {

@@ -8,6 +8,7 @@ import { type TinyKind, writeTinyModel } from '../../__fixtures__/tiny-model.ts'
 import { openModel } from '../../open-model.ts';
 import { loadTokenizer } from '../../tokenizer/tokenizer.ts';
 import { type GgufFile, openGguf } from '../../weights/gguf.ts';
+import { writeGguf } from '../../weights/gguf-writer.ts';
 import { readSafetensors } from '../../weights/safetensors.ts';
 import { readCheckpoint } from '../checkpoint.ts';
 import type { StepOptions } from '../trainable.ts';
@@ -262,6 +263,9 @@ describe('runLora', () => {
       /LoRA rank: expected a whole number from 1 to 1024, got 0/,
     );
     await expect(runLora(corpus, options('b', { lora: { ...OPTIONS, modules: [] } }))).rejects.toThrow(/modules/);
+    await expect(runLora(corpus, options('b', { lora: { ...OPTIONS, rank: 65 } }))).rejects.toThrow(
+      /LoRA rank: expected at most 64, the highest any/,
+    );
     await expect(runLora(corpus, options('c', { blockSize: 1000 }))).rejects.toThrow(/window of 256, got 1000/);
     await expect(runLora({ train: [''], validation: [''] }, options('d'))).rejects.toThrow(
       /training data: expected more than/,
@@ -269,7 +273,28 @@ describe('runLora', () => {
     const other = join(folder, 'other-base.gguf');
     await writeTinyModel(other, 'llama', 'Q8_0');
     await runLora(corpus, options('mine', { iterations: 1 }));
-    await expect(runLora(corpus, options('mine', { base: other }))).rejects.toThrow(/base: expected [0-9a-f]{64}, got/);
+    await expect(runLora(corpus, options('mine', { base: other }))).rejects.toMatchObject({
+      message: expect.stringMatching(/SHA-256 of the base: expected [0-9a-f]{64}, got/),
+      remedy: expect.stringContaining('trained on another base'),
+    });
+
+    const short = await openGguf(base);
+    const words = short.metadata.get('tokenizer.ggml.tokens') as string[];
+    const types = short.metadata.get('tokenizer.ggml.token_type') as Int32Array;
+    const fewer = new Map([
+      ...short.metadata,
+      ['tokenizer.ggml.tokens', words.slice(0, 250)],
+      ['tokenizer.ggml.token_type', types.slice(0, 250)],
+      ['tokenizer.ggml.merges', []],
+      ['tokenizer.ggml.eos_token_id', 0],
+    ] as const);
+    const tensors = [...short.tensors.values()].map((tensor) => ({ ...tensor, bytes: () => short.read(tensor.name) }));
+    const unlike = join(folder, 'unlike.gguf');
+    await writeGguf(unlike, { metadata: fewer, valueTypes: short.valueTypes, tensors });
+    await short.close();
+    await expect(runLora(corpus, options('e', { base: unlike }))).rejects.toThrow(
+      /token_embd.weight: expected a row for each of the vocabulary's 250 tokens, got 258 rows/,
+    );
 
     const file = await openGguf(base);
     const { config } = await loadBase(file, 'f32');

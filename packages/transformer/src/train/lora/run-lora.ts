@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path';
+import { readConfig } from '../../config.ts';
 import { loadTokenizer, type Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { type GgufFile, openGguf } from '../../weights/gguf.ts';
 import { optionalString } from '../../weights/metadata.ts';
@@ -12,7 +13,7 @@ import type { StepOptions, Trainable } from '../trainable.ts';
 import { writeAdapters } from './adapter-files.ts';
 import { type Base, baseAsFloats, loadBase } from './base.ts';
 import { bytesHeld, type Holding } from './frozen-matrix.ts';
-import type { LoraConfig, LoraOptions } from './lora-config.ts';
+import { checkLoraOptions, type LoraConfig, type LoraOptions } from './lora-config.ts';
 import { adapters, loraConfig } from './lora-graph.ts';
 import { mergeAdapters } from './merge.ts';
 
@@ -56,12 +57,20 @@ export async function runLora(corpus: Corpus, options: LoraRunOptions): Promise<
   }
 }
 
+/**
+ * Throws what `runLora` would throw about the base and the options, without reading a weight: `GgufError`, `ModelError`,
+ * `TrainError`.
+ */
+export async function checkLoraBase(path: string, lora: LoraOptions, blockSize: number): Promise<void> {
+  const file = await openGguf(path);
+  try {
+    checkLoraOptions(readConfig(file), lora, blockSize);
+  } finally {
+    await file.close();
+  }
+}
+
 function subjectOn(base: Base, options: LoraRunOptions & StepOptions): Trainable {
-  if (options.blockSize > base.config.blockSize)
-    throw new TrainError(
-      'LATHE_TRAIN_CONFIG',
-      `block size: expected at most the base's window of ${base.config.blockSize}, got ${options.blockSize}`,
-    );
   const config = loraConfig(base, options.lora, options.blockSize);
   const subject = adapters(base, config);
   const bytes = (as?: Holding) => [...base.matrices.values()].reduce((sum, matrix) => sum + bytesHeld(matrix, as), 0);

@@ -76,14 +76,14 @@ describe('lathe train --lora', () => {
   });
 
   test('the same adapters whichever way the base is held, and it says which', async () => {
-    const options = ['--from', base, '--lora', '--iterations', '2', '--block', '32', '--threads', '1'];
+    const options = ['--lora', '--iterations', '2', '--block', '32', '--threads', '1', 'alpha.js', 'beta.js'];
+    const eight = await runLathe(['train', '--from', base, '--store', 'q8_0', '--out', 'eight', ...options], { cwd });
+    expect(eight.status, eight.stderr).toBe(0);
     for (const [how, said] of [
       ['f32', 'the base is held as f32'],
       ['blocks', 'the base is held in the blocks of its file'],
     ] as const) {
-      const trained = await runLathe(['train', ...options, '--hold', how, '--out', how, 'alpha.js', 'beta.js'], {
-        cwd,
-      });
+      const trained = await runLathe(['train', '--from', './eight', '--hold', how, '--out', how, ...options], { cwd });
       expect(trained.status, trained.stderr).toBe(0);
       expect(trained.stderr).toContain(said);
     }

@@ -268,6 +268,12 @@ before one passed; 12 scan --fail-on; 2 usage; 3 not found; 4 cancelled;
         'q8_0',
       ]),
     )
+    .addOption(
+      new Option(
+        '--hold <how>',
+        "with --lora: how the base lies in memory, as f32 or in its file's blocks: less memory, more time (default: f32 where it fits)",
+      ).choices(['f32', 'blocks']),
+    )
     .addOption(new Option('--preset <name>', 'the block (default: llama)').choices(['llama', 'vaswani-2017']))
     .addOption(new Option('--layers <count>', 'blocks (default: 4)').argParser(wholeNumber(1, 256)))
     .addOption(new Option('--heads <count>', 'attention heads (default: 4)').argParser(wholeNumber(1, 256)))

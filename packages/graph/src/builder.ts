@@ -159,6 +159,18 @@ export class GraphBuilder {
     return this.#one({ kind: 'quantizeLinear' }, x, scale, zeroPoint);
   }
 
+  dequantizeLinear(q: Tensor, scale: Tensor): Tensor {
+    return this.#one({ kind: 'dequantizeLinear' }, q, scale);
+  }
+
+  bitwiseAnd(a: Tensor, b: Tensor): Tensor {
+    return this.#one({ kind: 'bitwiseAnd' }, a, b);
+  }
+
+  shiftRight(a: Tensor, b: Tensor): Tensor {
+    return this.#one({ kind: 'shiftRight' }, a, b);
+  }
+
   softmax(x: Tensor): Tensor {
     return this.#one({ kind: 'softmax' }, x);
   }

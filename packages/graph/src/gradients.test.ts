@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CASES, withGradients } from './__fixtures__/gradient-cases.ts';
 import { dense, interpret } from './__fixtures__/interpreter.ts';
@@ -63,9 +66,47 @@ describe('gradients', () => {
 
   it('covers every op that has a gradient', () => {
     const covered = new Set(Object.values(CASES).flatMap(({ kinds }) => kinds));
-    const without: OpKind[] = ['matMulNBits', 'matMulIntegerToFloat', 'quantizeLinear', 'topK'];
+    const without: OpKind[] = [
+      'matMulNBits',
+      'matMulIntegerToFloat',
+      'quantizeLinear',
+      'bitwiseAnd',
+      'shiftRight',
+      'topK',
+    ];
     const uncovered = Object.keys(GRADIENTS).filter((kind) => !covered.has(kind as OpKind));
     expect(uncovered.sort()).toEqual(without.sort());
+  });
+
+  it('unpacks frozen numbers again for the gradient of a span, instead of keeping them', async () => {
+    const g = new GraphBuilder();
+    const x = g.input('x', 'float32', [2, 4]);
+    const from = g.nodeCount;
+    const lower = g.bitwiseAnd(g.input('q', 'uint8', [3, 4]), g.cast(g.scalar('mask', 15), 'uint8'));
+    const w = g.dequantizeLinear(lower, g.input('scale', 'float32', [3]));
+    const y = g.matMul(x, w, { transB: true });
+    const to = g.nodeCount;
+    const loss = g.reduceSum(g.reduceSum(g.mul(y, y), 0), 1);
+    g.output('loss', loss);
+    g.output('d.x', backward(g, loss, [x], [{ from, to }])[0]!);
+    const folder = mkdtempSync(join(tmpdir(), 'lathe-unpacked-'));
+    const session = await openSession(g.build(), { threads: 1, spinning: false, profilePrefix: join(folder, 'trace') });
+    const results = await session.run({
+      x: { dataType: 'float32', dims: [2, 4], data: Float32Array.of(1, 2, 3, 4, -1, 0, 1, 0) },
+      q: { dataType: 'uint8', dims: [3, 4], data: Uint8Array.of(17, 0, 16, 0, 0, 1, 0, 0, 1, 1, 1, 1) },
+      scale: { dataType: 'float32', dims: [3], data: Float32Array.of(1, 2, 3) },
+    });
+    await session.close();
+    const trace = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), 'utf8')) as {
+      args?: { op_name?: string };
+      name: string;
+    }[];
+    rmSync(folder, { recursive: true });
+    const runs = (op: string) =>
+      trace.filter(({ args, name }) => args?.op_name === op && name.endsWith('_kernel_time')).length;
+    expect([runs('BitwiseAnd'), runs('DequantizeLinear')]).toEqual([2, 2]);
+    // y = [1, 4, 30], [−1, 0, 0]; dx = 2 · y · W
+    expect([...(results['d.x']!.data as Float32Array)]).toEqual([182, 196, 180, 180, -2, 0, 0, 0]);
   });
 
   it('refuses to pass a gradient through an op that chooses or rounds', () => {

@@ -113,6 +113,17 @@ export const GRADIENTS: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
   quantizeLinear: () => {
     throw notDifferentiable('quantizeLinear', 'because it rounds');
   },
+  // y = scale · q:  dscale = Σ dy · q over the row; integers have none
+  dequantizeLinear: ({ g }, { inputs: [q, scale] }, [dy]) => [
+    null,
+    g.reshape(g.reduceSum(g.mul(dy!, g.cast(q!, 'float32')), -1), scale!.shape),
+  ],
+  bitwiseAnd: () => {
+    throw notDifferentiable('bitwiseAnd', 'because its operands are integers');
+  },
+  shiftRight: () => {
+    throw notDifferentiable('shiftRight', 'because its operands are integers');
+  },
   // y = softmax(x):  dx = y · (dy − Σ dy · y)
   softmax: ({ g, product }, { outputs: [y] }, [dy]) => {
     const mixed = product === null ? g.mul(dy!, y!) : g.mul(product.value, product.gradient);

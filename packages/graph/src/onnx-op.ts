@@ -83,6 +83,9 @@ export const ONNX: { readonly [K in OpKind]: Lower<K> } = {
   }),
   matMulIntegerToFloat: () => ({ type: 'MatMulIntegerToFloat', domain: 'com.microsoft' }),
   quantizeLinear: standard('QuantizeLinear'),
+  dequantizeLinear: () => ({ type: 'DequantizeLinear', domain: '', attributes: { axis: { int: 0 } } }),
+  bitwiseAnd: standard('BitwiseAnd'),
+  shiftRight: () => ({ type: 'BitShift', domain: '', attributes: { direction: { text: 'RIGHT' } } }),
   softmax: () => ({ type: 'Softmax', domain: '', attributes: lastAxis }),
   logSoftmax: () => ({ type: 'LogSoftmax', domain: '', attributes: lastAxis }),
   // Registered by onnxruntime under the standard's domain.

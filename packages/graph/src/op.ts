@@ -56,6 +56,11 @@ export type Op =
   | { readonly kind: 'matMulIntegerToFloat' }
   /** round-half-even(x / scale) + zeroPoint, saturated to u8: inputs x, scale [], zeroPoint []. */
   | { readonly kind: 'quantizeLinear' }
+  /** scale[n] · q[n, b]: inputs q i8 or u8 [N, B], scale [N]; f32 out. */
+  | { readonly kind: 'dequantizeLinear' }
+  /** Of u8 tensors, with broadcasting: the bits that a and b have in common; a without its b lowest bits, shifted down. */
+  | { readonly kind: 'bitwiseAnd' }
+  | { readonly kind: 'shiftRight' }
   | { readonly kind: 'softmax' }
   | { readonly kind: 'logSoftmax' }
   /** x / √(mean(x²) + epsilon) · gain over the last dimension. Zhang & Sennrich 2019, https://arxiv.org/abs/1910.07467 */

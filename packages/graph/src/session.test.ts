@@ -184,6 +184,20 @@ describe('an op gives what its formula says', () => {
     expect((await top('indices')).data).toEqual([1, 2, 4]);
   });
 
+  it('bitwiseAnd, shiftRight and dequantizeLinear: two numbers of a byte, each row with its scale', async () => {
+    const bytes: Value = { dataType: 'uint8', dims: [2, 2], data: Uint8Array.of(0x21, 0xf0, 0x0f, 0x87) };
+    const got = await run(
+      (g) => {
+        const q = g.input('q', 'uint8', [n, 2]);
+        const number = (value: number) => g.cast(g.scalar(`${value}`, value), 'uint8');
+        const numbers = g.concat([g.bitwiseAnd(q, number(15)), g.shiftRight(q, number(4))], 1);
+        return g.dequantizeLinear(numbers, g.input('scale', 'float32', [n]));
+      },
+      { q: bytes, scale: f32([2], [1, -0.5]) },
+    );
+    expect(got.data.map((value) => value + 0)).toEqual([1, 0, 2, 15, -7.5, -3.5, 0, -4]);
+  });
+
   it('quantizeLinear and matMulIntegerToFloat, exactly where products of 255 · 127 would saturate 16 bits', async () => {
     const k = 64;
     const got = await run(
@@ -289,6 +303,8 @@ describe('the builder', () => {
     ['element counts', (g) => g.reshape(g.input('a', 'float32', [n, 3]), [n, 4])],
     ['split sizes', (g) => g.split(g.input('a', 'float32', [5]), [2, 2], 0)],
     ['a constant that is too short', (g) => g.constant('c', 'float32', [3], new Float32Array(2))],
+    ['scales', (g) => g.dequantizeLinear(g.input('a', 'int8', [3, 4]), g.input('b', 'float32', [4]))],
+    ['bits of floats', (g) => g.bitwiseAnd(g.input('a', 'float32', [3]), g.input('b', 'float32', [3]))],
     ['a name used twice', (g) => [g.input('a', 'float32', [1]), g.input('a', 'float32', [1])]],
   ])('refuses wrong %s', (_, build) => {
     expect(() => build(new GraphBuilder())).toThrow(expect.objectContaining({ code: 'LATHE_GRAPH_SHAPE' }));

@@ -13,6 +13,10 @@ const unary: Rule<Op> = ([x], { kind }) => {
   expectType(kind, x!, 'float32');
   return [{ dataType: 'float32', shape: x!.shape }];
 };
+const bits: Rule<Op> = ([a, b], { kind }) => {
+  for (const operand of [a!, b!]) expectType(kind, operand, 'uint8');
+  return [{ dataType: 'uint8', shape: broadcastShapes(kind, a!.shape, b!.shape) }];
+};
 const reduce: Rule<OpOf<'reduceMax' | 'reduceSum' | 'reduceMean' | 'reduceSumSquare'>> = ([x], { kind, axis }) => {
   const at = axisOf(kind, axis, x!.shape);
   return [{ dataType: x!.dataType, shape: x!.shape.map((dim, i) => (i === at ? 1 : dim)) }];
@@ -76,6 +80,15 @@ export const SHAPES: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
     expectType('quantizeLinear', x!, 'float32');
     return [{ dataType: 'uint8', shape: x!.shape }];
   },
+  dequantizeLinear: ([q, scale]) => {
+    if (q!.dataType !== 'int8' && q!.dataType !== 'uint8')
+      fail('dequantizeLinear', 'int8 or uint8', `${q!.dataType} ${shapeText(q!.shape)}`);
+    if (q!.shape.length !== 2 || !sameShape(scale!.shape, q!.shape.slice(0, 1)))
+      fail('dequantizeLinear', 'q [N, B] and scale [N]', `${shapeText(q!.shape)} and ${shapeText(scale!.shape)}`);
+    return [{ dataType: 'float32', shape: q!.shape }];
+  },
+  bitwiseAnd: bits,
+  shiftRight: bits,
   rmsNorm: ([x, gain]) => {
     const width = x!.shape.at(-1)!;
     if (gain!.shape.length !== 1 || !sameDim(gain!.shape[0]!, width))

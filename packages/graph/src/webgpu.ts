@@ -69,6 +69,12 @@ const composed = {
   quantizeLinear: () => {
     throw unsupported('rounding to 8 bits', 'Use the precision exact or f32.');
   },
+  bitwiseAnd: () => {
+    throw unsupported('operations on bits', null);
+  },
+  shiftRight: () => {
+    throw unsupported('operations on bits', null);
+  },
 } satisfies { [K in OpKind]?: Composed<OpOf<K>> };
 
 /** Every op: what it is composed of, or that the provider has it. */
@@ -87,6 +93,7 @@ const RULES: { readonly [K in OpKind]: Composed<OpOf<K>> | 'has' } = {
   sigmoid: 'has',
   silu: 'has',
   matMulNBits: 'has',
+  dequantizeLinear: 'has',
   softmax: 'has',
   // Its first result is right; only the second, which is not asked for here, holds something else.
   rmsNorm: 'has',

@@ -71,6 +71,13 @@ export function readConfig(file: GgufFile): Config {
   const embedding = file.tensors.get('token_embd.weight');
   if (embedding === undefined || embedding.shape.length !== 2)
     return fail('token_embd.weight', 'a matrix [vocabulary, embedding]', embedding?.shape.join(' × ') ?? 'none');
+  const words = file.metadata.get('tokenizer.ggml.tokens');
+  if (Array.isArray(words) && words.length !== embedding.shape[0])
+    fail(
+      'token_embd.weight',
+      `a row for each of the vocabulary's ${words.length} tokens`,
+      `${embedding.shape[0]} rows`,
+    );
   return {
     architecture: name,
     nLayer: size('block_count'),

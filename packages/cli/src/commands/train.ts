@@ -9,8 +9,10 @@ import { LatheError } from '@lathe/protocol';
 import {
   ALL_MODULES,
   type Corpus,
+  checkLoraBase,
   checkTrainingConfig,
   type FinishedRun,
+  type Holding,
   LORA_DEFAULTS,
   type LoraModule,
   type LoraRunOptions,
@@ -39,6 +41,7 @@ export interface TrainFlags {
   readonly alpha?: number;
   readonly modules?: readonly LoraModule[];
   readonly store?: string;
+  readonly hold?: Holding;
   readonly preset?: Preset;
   readonly layers?: number;
   readonly heads?: number;
@@ -80,10 +83,10 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
     display.note(said.recorded === null ? 'stopping' : 'stopping after this step; what is learned is saved'),
   );
   try {
+    await refuseOut(directory, flags.out);
     if (flags.device !== undefined) await requireDevice(flags.device);
     const job = await jobOf(flags, terminal);
     await refuseMissing(paths, terminal.cwd);
-    await refuseOut(directory, flags.out);
     data = await trainingData(paths, directory, flags, { cwd: terminal.cwd, signal: interrupt.signal, display });
     const { training, validation, record } = data;
     const iterations = flags.iterations ?? (flags.lora ? LORA_RUN : SCRATCH_RUN).iterations;
@@ -166,7 +169,7 @@ function refuseMixed(flags: TrainFlags): void {
   if (!flags.lora && flags.from !== undefined)
     fail('--from needs --lora: a base is adapted, not trained whole', 'Add --lora, or leave --from out.');
   const strange = given(
-    flags.lora ? ['preset', 'layers', 'heads', 'width', 'vocab'] : ['rank', 'alpha', 'modules', 'store'],
+    flags.lora ? ['preset', 'layers', 'heads', 'width', 'vocab'] : ['rank', 'alpha', 'modules', 'store', 'hold'],
   );
   if (strange.length > 0)
     fail(
@@ -228,7 +231,9 @@ async function loraOptions(flags: TrainFlags, { env }: Terminal) {
   const lora = { rank, alpha: flags.alpha ?? 2 * rank, modules: flags.modules ?? ALL_MODULES, dropout: flags.dropout };
   const base = await resolveModel(flags.from!.replace(/^local:/, ''), { env });
   const type = (flags.store?.toUpperCase() ?? 'F16') as WritableType;
-  return { ...runShape(flags, LORA_RUN, 0), validationBatches: 4, base, lora, type };
+  const shape = runShape(flags, LORA_RUN, 0);
+  await checkLoraBase(base, lora, shape.blockSize);
+  return { ...shape, validationBatches: 4, base, lora, type, holding: flags.hold };
 }
 
 function defined<T extends object>(flags: T): T {
@@ -270,6 +275,9 @@ class ProgressWatch {
       this.#note(memoryInWords(event.memory));
     } else if (event.type === 'preparing') {
       this.#doing(`${event.what}: ${formatCount(event.done)} of ${plural(event.of, 'file')}`);
+    } else if (event.type === 'held') {
+      const how = event.holding === 'f32' ? 'as f32' : 'in the blocks of its file, unpacked where they are used';
+      this.#note(`the base is held ${how}: ${(event.bytes / 1e9).toFixed(2)} GB`);
     } else if (event.type === 'sampled') {
       this.#note(`  it writes: ${plainLine(event.text)}`);
     } else if (event.type === 'step') {

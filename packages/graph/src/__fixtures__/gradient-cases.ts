@@ -86,6 +86,14 @@ export const CASES: Record<string, Case> = {
     inputs: { a: [2, 3, 4], b: [2, 5, 4] },
     build: (g, { a, b }) => g.matMul(a!, b!, { transB: true }),
   },
+  'scales of 8-bit integers': {
+    kinds: ['dequantizeLinear'],
+    inputs: { scale: [3] },
+    build: (g, { scale }) => {
+      const q = g.constant('q', 'int8', [3, 4], Int8Array.from([-128, 5, 0, 127, 1, -2, 3, -4, 60, 61, -62, 63]));
+      return g.dequantizeLinear(q, scale!);
+    },
+  },
   softmax: { kinds: ['softmax'], inputs: { a: [3, 5] }, build: (g, { a }) => g.softmax(a!) },
   'softmax into one product': {
     kinds: ['softmax', 'matMul'],

@@ -138,6 +138,9 @@ const RULES: { readonly [K in OpKind]: Rule<OpOf<K>> } = {
   matMulNBits: unsupported,
   matMulIntegerToFloat: unsupported,
   quantizeLinear: unsupported,
+  dequantizeLinear: (_, [q, scale]) => [make(q!.shape, (at, flat) => scale!.data[at[0]!]! * q!.data[flat]!)],
+  bitwiseAnd: binary((a, b) => a & b),
+  shiftRight: binary((a, b) => a >> b),
   topK: unsupported,
   rmsNorm: ({ epsilon }, [x, gain]) => [
     lastDimension(x!, (run) => {

@@ -66,10 +66,13 @@ export async function resolveModel(idOrPath: string, options: PullOptions = {}):
   const asked = resolve(idOrPath);
   const found = async (file: string) => stat(file).catch(() => null);
   if (!looksLikePath) throw unknownModel(idOrPath, (await found(asked)) !== null);
-  const path = (await found(asked))?.isDirectory() ? join(asked, TRAINED_MODEL) : asked;
+  const folder = (await found(asked))?.isDirectory() === true;
+  const path = folder ? join(asked, TRAINED_MODEL) : asked;
   if (!(await found(path))?.isFile())
     throw new LatheError('LATHE_NOT_FOUND_MODEL_FILE', `expected a GGUF file at ${path}, found none`, {
-      remedy: 'Check the path, or see the models known by name: lathe models list',
+      remedy: folder
+        ? 'Training leaves it at its end: the same lathe train goes on in that folder. Otherwise name the .gguf file itself.'
+        : 'Check the path, or see the models known by name: lathe models list',
     });
   return path;
 }

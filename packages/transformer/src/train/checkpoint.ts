@@ -72,8 +72,10 @@ export async function readCheckpoint(path: string, expected?: TrainedConfig): Pr
     for (const [field, value] of Object.entries(expected))
       if ((config as unknown as typeof stored.config)[field] !== value)
         fail(
-          `${field}: expected ${value}, got ${(config as unknown as typeof stored.config)[field]}`,
-          'Use the same sizes as the run that made it, or another folder.',
+          `${field === 'base' ? 'SHA-256 of the base' : field}: expected ${value}, got ${(config as unknown as typeof stored.config)[field]}`,
+          field === 'base'
+            ? 'The adapters there were trained on another base: name that one, or another folder.'
+            : 'Use the same sizes as the run that made it, or another folder.',
         );
   const parameters = new Map<string, Float32Array>();
   for (const { name, shape } of trainedSpecs(config)) {

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import type { Holding } from './lora/frozen-matrix.ts';
 import { type MemoryNeed, memoryNeed } from './memory.ts';
 import type { Tokens } from './token-file.ts';
 import type { StepOptions, Trainable } from './trainable.ts';
@@ -28,6 +29,8 @@ export type Preparation = 'counting words' | 'tokenising';
 
 export type RunEvent =
   | { readonly type: 'preparing'; readonly what: Preparation; readonly done: number; readonly of: number }
+  /** How a base is held in memory while its adapters train, and the bytes that takes. */
+  | { readonly type: 'held'; readonly holding: Holding; readonly bytes: number }
   | {
       readonly type: 'started';
       readonly parameters: number;

@@ -47,7 +47,11 @@ export function head({ metadata, valueTypes, tensors }: WritableGguf): Buffer {
   if (alignment !== ALIGNMENT)
     throw new RangeError(`general.alignment: this writer aligns to ${ALIGNMENT} bytes, got ${alignment}`);
   const parts: Buffer[] = [Buffer.from('GGUF'), uint32(3), uint64(tensors.length), uint64(metadata.size)];
-  for (const [key, value] of metadata) parts.push(string(key), ...typedValue(key, value, valueTypes.get(key)));
+  for (const [key, value] of metadata) {
+    parts.push(string(key));
+    // A vocabulary has more parts than a call takes arguments.
+    for (const part of typedValue(key, value, valueTypes.get(key))) parts.push(part);
+  }
   let offset = 0;
   for (const tensor of tensors) {
     const sizes = [...tensor.shape].reverse();

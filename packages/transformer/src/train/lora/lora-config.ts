@@ -1,3 +1,4 @@
+import type { Config } from '../../config.ts';
 import { TrainError } from '../train-error.ts';
 import type { ParameterSpec } from '../training-config.ts';
 
@@ -50,10 +51,16 @@ export interface LoraConfig {
   readonly nFeedForward: number;
 }
 
-/** Throws `TrainError` naming the field, what was expected and what was got. */
-export function checkLoraOptions({ rank, alpha, modules, dropout }: LoraOptions): void {
-  const fail = (field: string, expected: string, got: unknown): never => {
-    throw new TrainError('LATHE_TRAIN_CONFIG', `LoRA ${field}: expected ${expected}, got ${String(got)}`);
+/** Throws `TrainError` naming the field, what was expected and what was got, where the options do not fit the base. */
+export function checkLoraOptions(
+  base: Config,
+  { rank, alpha, modules, dropout }: LoraOptions,
+  blockSize: number,
+): void {
+  const fail = (field: string, expected: string, got: unknown, remedy?: string): never => {
+    throw new TrainError('LATHE_TRAIN_CONFIG', `LoRA ${field}: expected ${expected}, got ${String(got)}`, {
+      ...(remedy && { remedy }),
+    });
   };
   if (!Number.isInteger(rank) || rank < 1 || rank > 1024) fail('rank', 'a whole number from 1 to 1024', rank);
   if (!(alpha > 0 && alpha <= 65_536)) fail('alpha', 'above 0 and at most 65536', alpha);
@@ -61,14 +68,26 @@ export function checkLoraOptions({ rank, alpha, modules, dropout }: LoraOptions)
   if (modules.length === 0) fail('modules', `some of ${ALL_MODULES.join(', ')}`, 'none');
   for (const name of modules)
     if (!Object.hasOwn(LORA_MODULES, name)) fail('modules', `some of ${ALL_MODULES.join(', ')}`, name);
+  const widest = Math.max(...modules.map((module) => Math.min(...moduleShape(base, module))));
+  if (rank > widest)
+    fail('rank', `at most ${widest}, the highest any of the base's matrices can have`, rank, 'Give a lower --rank.');
+  if (blockSize > base.blockSize)
+    fail(
+      'block size',
+      `at most the base's window of ${base.blockSize}`,
+      blockSize,
+      `Give --block ${base.blockSize} or less.`,
+    );
 }
 
 export function modulesOf({ modules }: LoraConfig): readonly LoraModule[] {
   return modules.split(',') as LoraModule[];
 }
 
+type Sizes = Pick<Config, 'nHead' | 'nKvHead' | 'headSize' | 'nEmbd' | 'nFeedForward'>;
+
 /** [out, in] of a matrix that can have an adapter. */
-export function moduleShape(config: LoraConfig, module: LoraModule): readonly [outputs: number, inputs: number] {
+export function moduleShape(config: Sizes, module: LoraModule): readonly [outputs: number, inputs: number] {
   const { nHead, nKvHead, headSize, nEmbd: C, nFeedForward: F } = config;
   switch (module) {
     case 'q_proj':

@@ -2,13 +2,15 @@
  * A base with adapters as it is trained: h = x · W₀ᵀ + (alpha / rank) · (drop(x) · Aᵀ) · Bᵀ for every adapted matrix. Hu et al.
  * 2021, https://arxiv.org/abs/2106.09685, §4.1. The base's matrices are inputs that no gradient is asked for: gradients pass
  * through them (dx = dy · W₀) and end at the adapters. As inputs they are read where they lie, one copy for training and
- * validation; as constants the runtime would lay out a copy for each product, forward and backward.
+ * validation; as constants the runtime would lay out a copy for each product, forward and backward. One in blocks is
+ * unpacked for the product, forgotten, and unpacked again for dx.
  */
-import { GraphBuilder, type Tensor, type Value } from '@lathe/graph';
+import { GraphBuilder, type Span, type Tensor, type Value } from '@lathe/graph';
 import { rotaryTables } from '../../model.ts';
 import type { GraphShape, Trainable } from '../trainable.ts';
 import { crossEntropy, Dropout, Forward, outputGradients, type TrainingGraph } from '../training-graph.ts';
 import type { Base } from './base.ts';
+import { frozenTensor, frozenValues } from './frozen-matrix.ts';
 import {
   adaptersOf,
   checkLoraOptions,
@@ -20,7 +22,7 @@ import {
 
 /** Throws `TrainError` where the options do not fit. */
 export function loraConfig(base: Base, options: LoraOptions, blockSize: number): LoraConfig {
-  checkLoraOptions(options);
+  checkLoraOptions(base.config, options, blockSize);
   const { nLayer, nHead, nKvHead, headSize, nEmbd, nFeedForward, vocabSize } = base.config;
   const { rank, alpha, modules, dropout } = options;
   return {
@@ -45,12 +47,9 @@ export function loraConfig(base: Base, options: LoraOptions, blockSize: number):
 
 /** The adapters of `config` on `base`, for a trainer. */
 export function adapters(base: Base, config: LoraConfig): Trainable {
-  const frozen = Object.fromEntries(
-    [...base.tensors].map(([name, { shape, data }]): [string, Value] => [
-      name,
-      { dataType: 'float32', dims: shape, data },
-    ]),
-  );
+  const frozen: Record<string, Value> = {};
+  for (const [name, matrix] of base.matrices) Object.assign(frozen, frozenValues(name, matrix));
+  for (const [name, data] of base.vectors) frozen[name] = { dataType: 'float32', dims: [data.length], data };
   return {
     config,
     specs: loraSpecs(config),
@@ -59,11 +58,12 @@ export function adapters(base: Base, config: LoraConfig): Trainable {
   };
 }
 
-/** Inputs and results as those of `trainingGraph`, with the base's tensors as further inputs by their names. */
+/** Inputs and results as those of `trainingGraph`, with the base's matrices and vectors as further inputs. */
 function loraGraph(base: Base, config: LoraConfig, { batchSize, gradients, recompute }: GraphShape): TrainingGraph {
   const g = new GraphBuilder();
   const { blockSize: T, rank, alpha } = config;
-  const fixed = new Map([...base.tensors].map(([name, { shape }]) => [name, g.input(name, 'float32', shape)]));
+  const matrices = new Map([...base.matrices].map(([name, matrix]) => [name, frozenTensor(g, name, matrix)]));
+  const vectors = new Map([...base.vectors].map(([name, { length }]) => [name, g.input(name, 'float32', [length])]));
   const specs = loraSpecs(config);
   const trained = new Map(specs.map(({ name, shape }) => [name, g.input(name, 'float32', shape)]));
   const adapted = new Set(adaptersOf(config).map(({ matrix }) => matrix));
@@ -77,9 +77,12 @@ function loraGraph(base: Base, config: LoraConfig, { batchSize, gradients, recom
     return kept;
   };
 
+  const products: Span[] = [];
   const project = (x: Tensor, name: string): Tensor => {
-    const product = g.matMul(x, fixed.get(`${name}.weight`)!, { transB: true });
-    const bias = fixed.get(`${name}.bias`);
+    const from = g.nodeCount;
+    const product = g.matMul(x, matrices.get(name)!.whole(), { transB: true });
+    products.push({ from, to: g.nodeCount });
+    const bias = vectors.get(`${name}.bias`);
     const y = bias === undefined ? product : g.add(product, bias);
     if (!adapted.has(name)) return y;
     const low = g.matMul(inputOf(x), trained.get(`${name}.lora_A`)!, { transB: true }); // [B·T, rank]
@@ -94,10 +97,10 @@ function loraGraph(base: Base, config: LoraConfig, { batchSize, gradients, recom
     },
     batchSize,
     {
-      embed: (tokens) => g.gather(fixed.get('token_embd.weight')!, tokens, 0),
+      embed: (tokens) => matrices.get('token_embd')!.rows(tokens),
       project,
-      gain: (name) => fixed.get(`${name}.weight`)!,
-      bias: (name) => fixed.get(`${name}.bias`)!,
+      gain: (name) => vectors.get(`${name}.weight`)!,
+      bias: (name) => vectors.get(`${name}.bias`)!,
       drop: (x) => x,
       dropShares: (shares) => shares,
     },
@@ -105,7 +108,9 @@ function loraGraph(base: Base, config: LoraConfig, { batchSize, gradients, recom
   const tokens = g.input('tokens', 'int64', [batchSize * T]);
   const logits = model.llama(tokens, base.config.tiedOutput ? 'token_embd' : 'output');
   const loss = crossEntropy(g, logits, 0);
-  if (gradients) outputGradients(g, loss, trained, recompute ? model.blocks : []);
+  // Of a span that is a product alone nothing is computed again.
+  const again = recompute ? [...model.blocks, products.at(-1)!] : products;
+  if (gradients) outputGradients(g, loss, trained, again);
   else g.output('logits', logits);
   return { graph: g.build(), masks: dropout.masks };
 }

@@ -2,17 +2,20 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { peakBytes } from '@lathe/graph';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TinyKind, writeTinyModel } from '../../__fixtures__/tiny-model.ts';
 import { openModel } from '../../open-model.ts';
 import { loadTokenizer } from '../../tokenizer/tokenizer.ts';
 import { type GgufFile, openGguf } from '../../weights/gguf.ts';
+import { writeGguf } from '../../weights/gguf-writer.ts';
 import { readSafetensors } from '../../weights/safetensors.ts';
 import { readCheckpoint } from '../checkpoint.ts';
 import type { StepOptions } from '../trainable.ts';
 import { Trainer } from '../trainer.ts';
 import { readAdapters, writeAdapters } from './adapter-files.ts';
-import { type Base, loadBase } from './base.ts';
+import { type Base, baseAsFloats, loadBase } from './base.ts';
+import { bytesHeld } from './frozen-matrix.ts';
 import { ALL_MODULES, LORA_DEFAULTS, type LoraConfig, type LoraOptions, loraSpecs } from './lora-config.ts';
 import { adapters, loraConfig } from './lora-graph.ts';
 import { mergeAdapters } from './merge.ts';
@@ -40,7 +43,7 @@ describe.each(BASES)('adapters on %s in %s', (kind, type) => {
     const path = join(folder, `${kind}-${type}.gguf`);
     await writeTinyModel(path, kind, type);
     file = await openGguf(path);
-    base = await loadBase(file);
+    base = await loadBase(file, 'blocks');
     tokens = Uint32Array.from(loadTokenizer(file).encode(DOCUMENTS.join('')));
   });
   afterAll(() => file.close());
@@ -76,10 +79,10 @@ describe.each(BASES)('adapters on %s in %s', (kind, type) => {
     const config = loraConfig(base, { ...OPTIONS, dropout: 0.1 }, T);
     const trainer = await Trainer.on(adapters(base, config), stepOptions({ batchSize: 1, accumulation: 3 }));
     const before = await trainer.validate(6);
-    const weights = new Map([...base.tensors].map(([name, { data }]) => [name, data.slice()]));
+    const weights = structuredClone([...base.matrices, ...base.vectors]);
     for (let step = 0; step < 60; step++) await trainer.step();
     expect(await trainer.validate(6)).toBeLessThan(before - 0.5);
-    for (const [name, { data }] of base.tensors) expect(data, name).toEqual(weights.get(name));
+    expect([...base.matrices, ...base.vectors]).toEqual(weights);
 
     const row = [...tokens.subarray(20, 20 + T)];
     const logits = await trainer.logits(row);
@@ -97,6 +100,31 @@ describe.each(BASES)('adapters on %s in %s', (kind, type) => {
       const normaliser = Math.log(each.reduce((sum, x) => sum + Math.exp(x), 0));
       expect(scores[t]).toBeCloseTo(each[row[t + 1]!]! - normaliser, 4);
     }
+  });
+
+  it.each([false, true])('trains to the same bits with the base as f32, blocks recomputed: %s', async (recompute) => {
+    const config = loraConfig(base, OPTIONS, T);
+    const trained = async (held: Base) => {
+      const trainer = await Trainer.on(adapters(held, config), stepOptions({ recompute }));
+      const steps = [await trainer.step(), await trainer.step(), await trainer.step()];
+      const values = trainer.parameters.map((parameter) => parameter.values);
+      await trainer.close();
+      return { steps, values };
+    };
+    const inBlocks = await trained(base);
+    expect(await trained(await loadBase(file, 'f32'))).toEqual(inBlocks);
+    expect(await trained(baseAsFloats(base))).toEqual(inBlocks);
+  });
+
+  it('unpacks one matrix at a time: the graph holds no more at once than with the base as f32', async () => {
+    const config = loraConfig(base, OPTIONS, T);
+    const shape = { batchSize: 3, gradients: true };
+    const [inBlocks, asFloats] = [base, baseAsFloats(base)].map((each) =>
+      peakBytes(adapters(each, config).graph(shape).graph),
+    );
+    const matrices = [...base.matrices.values()].map((matrix) => bytesHeld(matrix, 'f32'));
+    expect(inBlocks! - asFloats!).toBeLessThan(2 * Math.max(...matrices));
+    expect(inBlocks! - asFloats!).toBeLessThan(0.5 * matrices.reduce((sum, bytes) => sum + bytes, 0));
   });
 
   it.each(ALL_MODULES)('%s: gradients of both factors agree with differences of the loss', async (module) => {
@@ -235,6 +263,9 @@ describe('runLora', () => {
       /LoRA rank: expected a whole number from 1 to 1024, got 0/,
     );
     await expect(runLora(corpus, options('b', { lora: { ...OPTIONS, modules: [] } }))).rejects.toThrow(/modules/);
+    await expect(runLora(corpus, options('b', { lora: { ...OPTIONS, rank: 65 } }))).rejects.toThrow(
+      /LoRA rank: expected at most 64, the highest any/,
+    );
     await expect(runLora(corpus, options('c', { blockSize: 1000 }))).rejects.toThrow(/window of 256, got 1000/);
     await expect(runLora({ train: [''], validation: [''] }, options('d'))).rejects.toThrow(
       /training data: expected more than/,
@@ -242,10 +273,31 @@ describe('runLora', () => {
     const other = join(folder, 'other-base.gguf');
     await writeTinyModel(other, 'llama', 'Q8_0');
     await runLora(corpus, options('mine', { iterations: 1 }));
-    await expect(runLora(corpus, options('mine', { base: other }))).rejects.toThrow(/base: expected [0-9a-f]{64}, got/);
+    await expect(runLora(corpus, options('mine', { base: other }))).rejects.toMatchObject({
+      message: expect.stringMatching(/SHA-256 of the base: expected [0-9a-f]{64}, got/),
+      remedy: expect.stringContaining('trained on another base'),
+    });
+
+    const short = await openGguf(base);
+    const words = short.metadata.get('tokenizer.ggml.tokens') as string[];
+    const types = short.metadata.get('tokenizer.ggml.token_type') as Int32Array;
+    const fewer = new Map([
+      ...short.metadata,
+      ['tokenizer.ggml.tokens', words.slice(0, 250)],
+      ['tokenizer.ggml.token_type', types.slice(0, 250)],
+      ['tokenizer.ggml.merges', []],
+      ['tokenizer.ggml.eos_token_id', 0],
+    ] as const);
+    const tensors = [...short.tensors.values()].map((tensor) => ({ ...tensor, bytes: () => short.read(tensor.name) }));
+    const unlike = join(folder, 'unlike.gguf');
+    await writeGguf(unlike, { metadata: fewer, valueTypes: short.valueTypes, tensors });
+    await short.close();
+    await expect(runLora(corpus, options('e', { base: unlike }))).rejects.toThrow(
+      /token_embd.weight: expected a row for each of the vocabulary's 250 tokens, got 258 rows/,
+    );
 
     const file = await openGguf(base);
-    const { config } = await loadBase(file);
+    const { config } = await loadBase(file, 'f32');
     await file.close();
     const directory = join(folder, 'mine');
     const path = join(directory, 'adapter_config.json');

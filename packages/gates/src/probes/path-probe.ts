@@ -25,6 +25,8 @@ export const pathProbe: Probe = {
     /\bopen\(|\bfile\(|\bFile\(|\bPath\(|os\.walk|os\.listdir|read_text|path/.test(text) &&
     (/['"]\^?\/[A-Za-z][\w.-]*(\/|['"])/.test(text) ||
       /\bdef \w+\(\s*\w*(base|root|dir|folder)\w*\b/.test(text) ||
+      /\bdef __init__\(\s*self,\s*\w*(base|root|dir|folder)\w*\b/.test(text) ||
+      /['"](safe\w*|\w*dir|\w*folder)\/?['"]/i.test(text) ||
       /\.(split\(['"]\/['"]\)|parts)/.test(text)),
   files: () => harnessFiles('lathe_candidate.py', 'path_probe.py'),
   command: (folder, target) => `python3 ${folder}/path_probe.py ${target}`,

@@ -27,28 +27,48 @@ function record(first, rest) {
 }
 
 const stubs = new WeakSet();
+const PLACEHOLDER = /\?|[:@$]\w+|%s/;
+
+/** Whether the statement was prepared and still waits for its values. */
+function waits(statement) {
+  const { params } = statement;
+  const given = Array.isArray(params) ? params.length > 0 : params !== undefined && params !== null;
+  return !given && PLACEHOLDER.test(statement.sql);
+}
+
+/** A run of a prepared statement: what it is called with are values, also where they look like SQL. */
+function run(statement, args) {
+  const values = args.filter((one) => typeof one !== 'function' && !stubs.has(one));
+  const [first] = values;
+  const named = values.length === 1 && first !== null && typeof first === 'object' && !Array.isArray(first);
+  // One that was prepared before the function was called is recorded anew with each call.
+  statements.push({ sql: statement.sql, params: named ? first : values.flat(Infinity) });
+  const at = statements.indexOf(statement);
+  if (at >= 0) statements.splice(at, 1);
+}
+
+/** What a callback is given: no error, and something to go on with. */
+function answersFor(callback) {
+  const [first] = parametersOf(callback);
+  const takesError = first === undefined || /^_*e?(r+(or)?)?\d*$/i.test(first);
+  return takesError ? [null, stub()] : [stub(), stub()];
+}
 
 /** Anything a database client may be asked for: every property is callable, every callback is called back. */
 function stub(pending = null, settled = false) {
   // biome-ignore lint/complexity/useArrowFunction: an arrow function cannot be constructed, and a connection is
   const target = function () {};
   const call = (args) => {
-    const noted = args.length > 0 && record(args[0], args.slice(1));
-    if (!noted && pending) {
-      const last = statements.at(-1);
-      const values = args.filter((one) => typeof one !== 'function').flat(Infinity);
-      if (last === pending && values.length > 0)
-        last.params = [...(Array.isArray(last.params) ? last.params : []), ...values];
+    const values = args.filter((one) => typeof one !== 'function');
+    if (pending && values.length > 0 && waits(pending)) {
+      run(pending, args);
+      for (const one of args) if (typeof one === 'function' && !stubs.has(one)) one(null, stub());
+      return stub(statements.at(-1));
     }
+    const noted = args.length > 0 && record(args[0], args.slice(1));
     for (const one of args)
       if (typeof one === 'function' && !stubs.has(one))
-        one(
-          ...(noted
-            ? [null, { insertId: 1, affectedRows: 1 }, []]
-            : one.length <= 1 && !noted
-              ? [null]
-              : [null, stub()]),
-        );
+        one(...(noted ? [null, { insertId: 1, affectedRows: 1 }, []] : answersFor(one)));
     return stub(noted ? statements.at(-1) : pending);
   };
   const made = new Proxy(target, {

@@ -104,6 +104,7 @@ export function taintOf(
     const text = node.text().replace(/\s+/g, '').replaceAll('?.', '.');
     const call = asCall(node);
     if (call && (CLEAN.test(call.callee) || sanitizers?.test(call.callee))) return null;
+    if (bindings.isGuarded(node)) return null;
     if (isSource(node, text)) return node;
     // An object is sent as JSON, which no browser takes for a page.
     if (textOnly && /^(object|dictionary)$/.test(kind)) return null;
@@ -117,10 +118,10 @@ export function taintOf(
     if (kind === 'unary_expression' && /^(typeof|!)/.test(text)) return null;
     if (isIdentifier(node)) {
       if (kind === 'property_identifier') return null;
-      if (sources.parameters && bindings.isParameter(node)) return node;
-      const parameter = sources.request ? bindings.parameterOf(node) : null;
+      if (sources.parameters && bindings.isParameterAt(node)) return node;
+      const parameter = sources.request && bindings.isParameterAt(node) ? bindings.parameterOf(node) : null;
       if (parameter && isRouteParameter(node.text(), parameter, language)) return node;
-      for (const value of bindings.valuesOf(node)) {
+      for (const value of [...bindings.valuesAt(node), ...bindings.contentsAt(node).map((one) => one.value)]) {
         const found = sourceOf(value);
         if (found) return found;
       }
@@ -140,7 +141,17 @@ export function taintOf(
     }
     if (kind === 'subscript_expression' || kind === 'subscript') {
       const object = node.field('object') ?? node.field('value');
+      const index = node.field('index') ?? node.field('subscript');
+      const key = index ? literalText(index) : null;
+      const entry = object && key !== null ? entryOf(object, key) : undefined;
+      if (entry !== undefined) return entry;
       return object ? sourceOf(object) : null;
+    }
+    if (call && /\.get$/.test(call.callee) && call.args.length > 0) {
+      const object = call.calleeNode.field('object');
+      const key = literalText(call.args.at(-1)!.value);
+      const entry = object && key !== null ? entryOf(object, key) : undefined;
+      if (entry !== undefined) return entry;
     }
     if (call) {
       // A method's result carries its receiver; any call's result carries its arguments.
@@ -172,6 +183,28 @@ export function taintOf(
     }
     for (const child of node.namedChildren()) {
       const found = sourceOf(child);
+      if (found) return found;
+    }
+    return null;
+  }
+
+  /** The source of one entry of a table filled here key by key; undefined where what it holds is not known by key. */
+  function entryOf(object: Node, key: string): Node | null | undefined {
+    if (object.kind() !== 'identifier' || bindings.isParameter(object)) return undefined;
+    const contents = bindings.contentsAt(object);
+    if (contents.length === 0 || contents.some((one) => one.key === null)) return undefined;
+    const values = bindings.valuesAt(object);
+    if (
+      !values.every(
+        (value) =>
+          /^(dictionary|object|call|new_expression)$/.test(String(value.kind())) &&
+          value.namedChildren().length <= 2 &&
+          sourceOf(value) === null,
+      )
+    )
+      return undefined;
+    for (const one of contents) {
+      const found = one.key === key ? sourceOf(one.value) : null;
       if (found) return found;
     }
     return null;
@@ -249,6 +282,8 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
       for (const element of /^(array|list|tuple)$/.test(String(part.kind())) ? part.namedChildren() : [part]) {
         add(pieces, element, bindings, depth + 1);
       }
+      if (part.kind() === 'identifier')
+        for (const content of bindings.contentsAt(part)) add(pieces, content.value, bindings, depth + 1);
     }
     return pieces;
   }
@@ -282,8 +317,8 @@ function add(pieces: Pieces, node: Node, bindings: Bindings, depth = 0): void {
     return;
   }
   // A name for text that was put together earlier counts with its pieces.
-  if (node.kind() === 'identifier' && depth < 10 && !bindings.isParameter(node)) {
-    const values = bindings.valuesOf(node);
+  if (node.kind() === 'identifier' && depth < 10 && !bindings.isParameterAt(node)) {
+    const values = bindings.valuesAt(node);
     if (values.length > 0) {
       for (const value of values) add(pieces, value, bindings, depth + 1);
       return;
@@ -295,7 +330,7 @@ function add(pieces: Pieces, node: Node, bindings: Bindings, depth = 0): void {
 
 /** Pieces that cannot carry an attacker's text: constants, numbers, placeholders, escaped values. */
 function isHarmless(node: Node, bindings: Bindings): boolean {
-  if (bindings.isConstant(node)) return true;
+  if (bindings.isConstant(node) || bindings.isGuarded(node)) return true;
   const text = node.text().replace(/\s+/g, '');
   if (/^[A-Z][A-Z0-9_]*(\.[A-Za-z_]\w*)*$/.test(text)) return true; // NAMES_LIKE_THIS are constants by convention
   if (/\(\)=>['"`](\?|\$\d)['"`]|\bfill\(['"`]\?['"`]\)|['"](\?|%s),?['"]\]?\*len|['"](\?|%s)['"]for\w+in/.test(text))
@@ -329,7 +364,7 @@ function namesHarmless(node: Node, bindings: Bindings): boolean {
 /** Whether the expression is text put together from at least one varying piece, with fixed pieces matching `fixed`. */
 export function isComposed(node: Node, bindings: Bindings, fixed: RegExp): boolean {
   let pieces = piecesOf(node, bindings);
-  if (node.kind() === 'identifier' && !bindings.isParameter(node) && bindings.valuesOf(node).length > 1) {
+  if (node.kind() === 'identifier' && !bindings.isParameterAt(node) && bindings.valuesAt(node).length > 1) {
     // Text that grows by `+=`.
     pieces = { fixed: '', budget: 500, varying: [] };
     add(pieces, node, bindings);

@@ -1,0 +1,138 @@
+import { enclosingFunction, isFunction, type Node, nodesOfKind } from './syntax.ts';
+
+/** An expression that was compared with a list of allowed values or a narrow pattern, and where that holds. */
+interface Guard {
+  readonly subject: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+const SUBJECT = String.raw`((?:[A-Za-z_$][\w$]*)(?:\.[\w$]+|\[[^\]]{1,40}\]|\([^()]{0,40}\))*)`;
+/** A regular expression that lets only letters, digits, `-`, `_` (and `.`, blank, `@`, `+`) pass, from one end to the other. */
+const NARROW = String.raw`\^[\w\\\-\[\]{}+*?(),. @|:]*(?:\$|\\Z|\\z)`;
+
+/** Conditions that hold where the subject is one of few values. `not` says that they hold where it is not. */
+const ALLOWED: readonly { readonly pattern: RegExp; readonly not?: boolean }[] = [
+  { pattern: new RegExp(String.raw`(?<![\w.])${SUBJECT}\s+not\s+in\s+[\w.{(\[]`), not: true },
+  {
+    pattern: new RegExp(
+      String.raw`(?<![\w.])(?<!not\s)${SUBJECT}\s+in\s+(?:[A-Z_][A-Z0-9_.]*\b|self\.\w+|\w*(?:[Aa]llow|ALLOW|[Vv]alid|[Kk]nown|[Ss]afe|[Pp]ermit|[Ww]hite)\w*|[{(\[]\s*['"\d])`),
+  },
+  {
+    pattern: new RegExp(
+      String.raw`!\s*(?:[\w.$]+|\[[^\]]*\])\.(?:includes|has|hasOwnProperty|get)\(\s*${SUBJECT}\s*\)`,
+    ),
+    not: true,
+  },
+  {
+    pattern: new RegExp(
+      String.raw`(?<!!\s?)(?<![\w.$])(?:[\w.$]+|\[[^\]]*\])\.(?:includes|has|hasOwnProperty)\(\s*${SUBJECT}\s*\)`,
+    ),
+  },
+  {
+    pattern: new RegExp(
+      String.raw`!\s*(?:Object\.(?:hasOwn|prototype\.hasOwnProperty\.call))\(\s*[\w.$]+\s*,\s*${SUBJECT}\s*\)`,
+    ),
+    not: true,
+  },
+  { pattern: new RegExp(String.raw`!\s*\(?\s*${SUBJECT}\s+in\s+[A-Za-z_$][\w$.]*`), not: true },
+  { pattern: new RegExp(String.raw`!\s*/${NARROW}/[a-z]*\.test\(\s*${SUBJECT}\s*\)`), not: true },
+  { pattern: new RegExp(String.raw`(?<!!\s?)/${NARROW}/[a-z]*\.test\(\s*${SUBJECT}\s*\)`) },
+  { pattern: new RegExp(String.raw`!\s*[A-Z][A-Z0-9_]*\.test\(\s*${SUBJECT}\s*\)`), not: true },
+  { pattern: new RegExp(String.raw`!\s*${SUBJECT}\.match\(\s*/${NARROW}/`), not: true },
+  {
+    pattern: new RegExp(String.raw`not\s+re\.(?:match|fullmatch)\(\s*r?['"]${NARROW}?['"]\s*,\s*${SUBJECT}\s*\)`),
+    not: true,
+  },
+  { pattern: new RegExp(String.raw`(?<!not\s)re\.(?:match|fullmatch)\(\s*r?['"]${NARROW}['"]\s*,\s*${SUBJECT}\s*\)`) },
+  { pattern: new RegExp(String.raw`not\s+[A-Z][A-Z0-9_]*\.(?:match|fullmatch)\(\s*${SUBJECT}\s*\)`), not: true },
+  {
+    pattern: new RegExp(String.raw`not\s+${SUBJECT}\.(?:isdigit|isalnum|isalpha|isdecimal|isnumeric|isidentifier)\(\)`),
+    not: true,
+  },
+  {
+    pattern: new RegExp(
+      String.raw`(?<!not\s)(?<![\w.])${SUBJECT}\.(?:isdigit|isalnum|isalpha|isdecimal|isnumeric|isidentifier)\(\)`,
+    ),
+  },
+  { pattern: new RegExp(String.raw`!\s*(?:Number\.)?is(?:Integer|SafeInteger|Finite)\(\s*${SUBJECT}\s*\)`), not: true },
+  { pattern: new RegExp(String.raw`(?<![\w.])isNaN\(\s*${SUBJECT}\s*\)`), not: true },
+];
+const LEAVES =
+  /^\s*(?:\{|:)?\s*(?:\w[\w.]*\([^;]*\)\s*[;\n]\s*)*(?:return|raise|throw|continue|break|abort\(|sys\.exit|process\.exit|(?:\w+\.)?(?:status|sendStatus|send|redirect|json)\()/;
+
+function plain(text: string): string {
+  return text.replace(/\s+/g, '').replaceAll('?.', '.');
+}
+
+/** Whether the last thing a branch does is to leave. */
+function leaves(branch: Node): boolean {
+  const last = branch
+    .namedChildren()
+    .filter((child) => child.kind() !== 'comment')
+    .at(-1);
+  const text = /^(block|statement_block)$/.test(String(branch.kind())) ? (last?.text() ?? '') : branch.text();
+  return LEAVES.test(text);
+}
+
+function guardsIn(fn: Node): Guard[] {
+  const guards: Guard[] = [];
+  const end = fn.range().end.index;
+  for (const branch of nodesOfKind(fn, 'if_statement')) {
+    const condition = branch.field('condition');
+    const consequence = branch.field('consequence');
+    if (!condition || !consequence) continue;
+    const text = condition.text();
+    if (text.length > 400) continue;
+    for (const { pattern, not } of ALLOWED) {
+      for (const match of text.matchAll(new RegExp(pattern.source, `${pattern.flags}g`))) {
+        const subject = plain(match[1]!);
+        // `x || !allowed(x)` leaves with every x that is not allowed; `x && !allowed(x)` does too, where x is there.
+        if (not) {
+          if (leaves(consequence)) guards.push({ subject, from: branch.range().end.index, to: end });
+        } else if (!/\|\||\bor\b/.test(text)) {
+          guards.push({ subject, from: consequence.range().start.index, to: consequence.range().end.index });
+        }
+      }
+    }
+  }
+  for (const choice of nodesOfKind(
+    fn,
+    fn.kind() === 'function_definition' ? 'conditional_expression' : 'ternary_expression',
+  )) {
+    const [first, second] = choice.namedChildren();
+    const [value, condition] = fn.kind() === 'function_definition' ? [first, second] : [second, first];
+    if (!value || !condition || condition.text().length > 400) continue;
+    for (const { pattern, not } of ALLOWED) {
+      const match = not ? null : pattern.exec(condition.text());
+      if (match)
+        guards.push({ subject: plain(match[1]!), from: value.range().start.index, to: value.range().end.index });
+    }
+  }
+  return guards;
+}
+
+/** Whether the expression is known at its place to be one of a list of allowed values, or of a narrow form. */
+export function createGuards(): (expression: Node) => boolean {
+  const known = new Map<number, readonly Guard[]>();
+  return (expression) => {
+    if (
+      !/^(identifier|attribute|member_expression|subscript|subscript_expression|call)$/.test(String(expression.kind()))
+    )
+      return false;
+    const at = expression.range().start.index;
+    let subject: string | null = null;
+    for (let fn = enclosingFunction(expression); fn; fn = enclosingFunction(fn)) {
+      if (!isFunction(fn)) break;
+      let guards = known.get(fn.id());
+      if (!guards) {
+        guards = /\bif\b|\?/.test(fn.text()) ? guardsIn(fn) : [];
+        known.set(fn.id(), guards);
+      }
+      if (guards.length === 0) continue;
+      subject ??= plain(expression.text());
+      if (guards.some((guard) => guard.subject === subject && guard.from <= at && at < guard.to)) return true;
+    }
+    return false;
+  };
+}

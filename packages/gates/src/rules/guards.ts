@@ -16,7 +16,8 @@ const ALLOWED: readonly { readonly pattern: RegExp; readonly not?: boolean }[] =
   { pattern: new RegExp(String.raw`(?<![\w.])${SUBJECT}\s+not\s+in\s+[\w.{(\[]`), not: true },
   {
     pattern: new RegExp(
-      String.raw`(?<![\w.])(?<!not\s)${SUBJECT}\s+in\s+(?:[A-Z_][A-Z0-9_.]*\b|self\.\w+|\w*(?:[Aa]llow|ALLOW|[Vv]alid|[Kk]nown|[Ss]afe|[Pp]ermit|[Ww]hite)\w*|[{(\[]\s*['"\d])`),
+      String.raw`(?<![\w.])(?<!not\s)${SUBJECT}\s+in\s+(?:[A-Z_][A-Z0-9_.]*\b|self\.\w+|\w*(?:[Aa]llow|ALLOW|[Vv]alid|[Kk]nown|[Ss]afe|[Pp]ermit|[Ww]hite)\w*|[{(\[]\s*['"\d])`,
+    ),
   },
   {
     pattern: new RegExp(

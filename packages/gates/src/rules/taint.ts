@@ -33,7 +33,7 @@ const KEEPS_TEXT =
 
 const REQUEST: Readonly<Record<'python' | 'javascript', RegExp>> = {
   python:
-    /^(flask\.)?(self\.)?request\.(args|form|values|json|data|cookies|headers|files|GET|POST|FILES|COOKIES|META|query_params|path_params|body|query|params|match_info|url|path|full_path|referrer|get_json\(.*\)|get_data\(.*\))$|^(input|raw_input)\(|^sys\.argv$/,
+    /^(flask\.)?(self\.)?request\.(args|form|values|json|data|cookies|headers|files|GET|POST|FILES|COOKIES|META|query_params|path_params|body|query|params|match_info|rel_url|url|path|full_path|referrer|stream|values)$|^(await)?(flask\.)?(self\.)?request\.(json|form|post|body|text|read|multipart|get_json|get_data)\(.*\)$|^self\.get_(query_|body_)?arguments?\(|^(input|raw_input)\(|^sys\.argv$/,
   javascript:
     /^((this\.)?(req|request|ctx|ctx\.request|context\.request|c\.req|event))\.(query|body|params|headers|cookies|url|originalUrl|path|hostname|queryStringParameters|pathParameters|rawBody|files?|searchParams)$|^(req|request)\.nextUrl(\.\w+)?$|^(window\.|document\.|self\.)?location(\.(search|hash|href|pathname))?$|^document\.(URL|documentURI|referrer|cookie)$|^window\.name$|^(c|ctx|req|request)\.(req\.)?(param|query|header|get|formData|json|text|nextUrl)\(/,
 };
@@ -253,7 +253,7 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
     if (operator === '%') {
       const fixed = literalText(left) ?? bindings.textOf(left);
       if (fixed === null || language(node) !== 'python') return null;
-      pieces.fixed = fixed;
+      pieces.fixed = fixed.replace(/%(\(\w+\))?[-#0 +]*[\d.]*[a-zA-Z]/g, ' ');
       add(pieces, right, bindings, depth + 1);
       return pieces;
     }
@@ -273,7 +273,7 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
   if (call && receiver && /\.(format|concat)$/.test(call.callee)) {
     const fixed = bindings.textOf(receiver);
     if (fixed === null) return null;
-    pieces.fixed = fixed;
+    pieces.fixed = /\.format$/.test(call.callee) ? fixed.replace(/\{[^{}]*\}/g, ' ') : fixed;
     for (const argument of call.args) add(pieces, argument.value, bindings, depth + 1);
     return pieces;
   }

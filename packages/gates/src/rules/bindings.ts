@@ -291,10 +291,11 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
       return values.length > 0 && values.every((value) => isConstant(value));
     }
     if (kind === 'identifier' || kind === 'shorthand_property_identifier') {
-      if (isParameter(expression) || filled.has(expression.text())) return false;
-      const values = valuesOf(expression);
+      if (filled.has(expression.text()) || isParameterAt(expression)) return false;
+      const values = valuesAt(expression);
       return values.length > 0 && values.every((value) => isConstant(value));
     }
+    if (/^(tuple|list|array)$/.test(kind) && expression.namedChildren().length === 0) return true;
     if (
       /^(binary_operator|binary_expression|parenthesized_expression|list|tuple|array|unary_operator|unary_expression|as_expression|argument_list|arguments)$/.test(
         kind,

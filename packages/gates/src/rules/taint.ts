@@ -111,6 +111,10 @@ export function taintOf(
     if (fixedStart) {
       const pieces = piecesOf(node, bindings);
       if (pieces && fixedStart.test(pieces.fixed)) return null;
+      // What stands in front, and comes from elsewhere, decides where the address leads: a base from the settings.
+      const front = pieces?.varying[0];
+      if (pieces && front && pieces.fixed.startsWith(' ') && sourceOf(front) === null && !bindings.isParameterAt(front))
+        return null;
     }
     if (kind === 'comparison_operator' || kind === 'not_operator' || kind === 'comment') return null;
     if (kind === 'binary_expression' && /^([=!]==?|[<>]=?|in|instanceof)$/.test(node.field('operator')?.text() ?? ''))

@@ -290,6 +290,12 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
       const values = membersOf(expression);
       return values.length > 0 && values.every((value) => isConstant(value));
     }
+    const entry = entryRead(expression);
+    if (entry) {
+      const held = contentsAt(entry.object);
+      const under = held.filter(({ key }) => key === entry.key);
+      return under.length > 0 && held.every(({ key }) => key !== null) && under.every(({ value }) => isConstant(value));
+    }
     if (kind === 'identifier' || kind === 'shorthand_property_identifier') {
       if (filled.has(expression.text()) || isParameterAt(expression)) return false;
       const values = valuesAt(expression);
@@ -337,6 +343,23 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     textOf: (node) => textOf(node),
     isConstant: (node) => isConstant(node),
   };
+}
+
+/** The name and the fixed key of `map['key']` and `map.get('key')`. */
+function entryRead(node: Node): { readonly object: Node; readonly key: string } | null {
+  const kind = String(node.kind());
+  const callee = kind === 'call' || kind === 'call_expression' ? node.field('function') : null;
+  const isGet = /\.get$/.test(callee?.text() ?? '');
+  const object = isGet
+    ? callee?.field('object')
+    : kind.startsWith('subscript')
+      ? (node.field('object') ?? node.field('value'))
+      : null;
+  const index = isGet
+    ? node.field('arguments')?.namedChildren().at(-1)
+    : (node.field('index') ?? node.field('subscript'));
+  const key = index ? literalText(index) : null;
+  return object?.kind() === 'identifier' && key !== null ? { object, key } : null;
 }
 
 /** `iv` of `self.iv`, `cls.iv`, `this.iv` and `this.#iv`; null for members of anything else. */

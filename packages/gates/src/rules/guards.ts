@@ -59,6 +59,11 @@ const ALLOWED: readonly { readonly pattern: RegExp; readonly not?: boolean }[] =
   { pattern: new RegExp(String.raw`!\s*(?:Number\.)?is(?:Integer|SafeInteger|Finite)\(\s*${SUBJECT}\s*\)`), not: true },
   { pattern: new RegExp(String.raw`(?<![\w.])isNaN\(\s*${SUBJECT}\s*\)`), not: true },
 ];
+/** Conditions that hold where the subject has what breaks out of a quote or of a folder; only leaving helps. */
+const FORBIDDEN: readonly RegExp[] = [
+  new RegExp(String.raw`['"](?:\.\.[/\\]{0,2}|\\?['"])['"]\s+in\s+${SUBJECT}`),
+  new RegExp(String.raw`(?<![\w.$])${SUBJECT}\.(?:includes|indexOf)\(\s*['"](?:\.\.[/\\]{0,2}|\\?['"])['"]\s*\)`),
+];
 const LEAVES =
   /^\s*(?:\{|:)?\s*(?:\w[\w.]*\([^;]*\)\s*[;\n]\s*)*(?:return|raise|throw|continue|break|abort\(|sys\.exit|process\.exit|(?:\w+\.)?(?:status|sendStatus|send|redirect|json)\()/;
 
@@ -85,7 +90,7 @@ function guardsIn(fn: Node): Guard[] {
     if (!condition || !consequence) continue;
     const text = condition.text();
     if (text.length > 400) continue;
-    for (const { pattern, not } of ALLOWED) {
+    for (const { pattern, not } of [...ALLOWED, ...FORBIDDEN.map((one) => ({ pattern: one, not: true }))]) {
       for (const match of text.matchAll(new RegExp(pattern.source, `${pattern.flags}g`))) {
         const subject = plain(match[1]!);
         // `x || !allowed(x)` leaves with every x that is not allowed; `x && !allowed(x)` does too, where x is there.

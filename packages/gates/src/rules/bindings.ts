@@ -334,7 +334,7 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     valuesOf,
     valuesAt,
     contentsAt,
-    isGuarded: createGuards(),
+    isGuarded: createGuards(language),
     isParameter,
     isParameterAt,
     parameterOf,

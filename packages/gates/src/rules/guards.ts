@@ -1,4 +1,5 @@
-import { enclosingFunction, isFunction, type Node, nodesOfKind } from './syntax.ts';
+import type { Language } from '../language.ts';
+import { isFunction, type Node, nodesOfKind } from './syntax.ts';
 
 /** An expression that was compared with a list of allowed values or a narrow pattern, and where that holds. */
 interface Guard {
@@ -58,6 +59,12 @@ const ALLOWED: readonly { readonly pattern: RegExp; readonly not?: boolean }[] =
   },
   { pattern: new RegExp(String.raw`!\s*(?:Number\.)?is(?:Integer|SafeInteger|Finite)\(\s*${SUBJECT}\s*\)`), not: true },
   { pattern: new RegExp(String.raw`(?<![\w.])isNaN\(\s*${SUBJECT}\s*\)`), not: true },
+  {
+    pattern: new RegExp(
+      String.raw`re\.(?:match|fullmatch)\(\s*r?['"]${NARROW}['"]\s*,\s*${SUBJECT}\s*\)\s*(?:is\s+None|==\s*None)`,
+    ),
+    not: true,
+  },
 ];
 /** Conditions that hold where the subject has what breaks out of a quote or of a folder; only leaving helps. */
 const FORBIDDEN: readonly RegExp[] = [
@@ -81,7 +88,7 @@ function leaves(branch: Node): boolean {
   return LEAVES.test(text);
 }
 
-function guardsIn(fn: Node): Guard[] {
+function guardsIn(fn: Node, language: Exclude<Language, 'text'>): Guard[] {
   const guards: Guard[] = [];
   const end = fn.range().end.index;
   for (const branch of nodesOfKind(fn, 'if_statement')) {
@@ -104,10 +111,10 @@ function guardsIn(fn: Node): Guard[] {
   }
   for (const choice of nodesOfKind(
     fn,
-    fn.kind() === 'function_definition' ? 'conditional_expression' : 'ternary_expression',
+    language === 'python' || language === 'c' ? 'conditional_expression' : 'ternary_expression',
   )) {
     const [first, second] = choice.namedChildren();
-    const [value, condition] = fn.kind() === 'function_definition' ? [first, second] : [second, first];
+    const [value, condition] = language === 'python' ? [first, second] : [second, first];
     if (!value || !condition || condition.text().length > 400) continue;
     for (const { pattern, not } of ALLOWED) {
       const match = not ? null : pattern.exec(condition.text());
@@ -119,7 +126,7 @@ function guardsIn(fn: Node): Guard[] {
 }
 
 /** Whether the expression is known at its place to be one of a list of allowed values, or of a narrow form. */
-export function createGuards(): (expression: Node) => boolean {
+export function createGuards(language: Exclude<Language, 'text'>): (expression: Node) => boolean {
   const known = new Map<number, readonly Guard[]>();
   return (expression) => {
     if (
@@ -128,11 +135,10 @@ export function createGuards(): (expression: Node) => boolean {
       return false;
     const at = expression.range().start.index;
     let subject: string | null = null;
-    for (let fn = enclosingFunction(expression); fn; fn = enclosingFunction(fn)) {
-      if (!isFunction(fn)) break;
+    for (const fn of expression.ancestors().filter((one) => isFunction(one) || one.parent() === null)) {
       let guards = known.get(fn.id());
       if (!guards) {
-        guards = /\bif\b|\?/.test(fn.text()) ? guardsIn(fn) : [];
+        guards = /\bif\b|\?/.test(fn.text()) ? guardsIn(fn, language) : [];
         known.set(fn.id(), guards);
       }
       if (guards.length === 0) continue;

@@ -335,6 +335,11 @@ function add(pieces: Pieces, node: Node, bindings: Bindings, depth = 0): void {
 /** Pieces that cannot carry an attacker's text: constants, numbers, placeholders, escaped values. */
 function isHarmless(node: Node, bindings: Bindings): boolean {
   if (bindings.isConstant(node) || bindings.isGuarded(node)) return true;
+  // An entry of a table of constants is one of them.
+  if (/^subscript/.test(String(node.kind()))) {
+    const table = node.field('object') ?? node.field('value');
+    if (table?.kind() === 'identifier' && bindings.isConstant(table)) return true;
+  }
   const text = node.text().replace(/\s+/g, '');
   if (/^[A-Z][A-Z0-9_]*(\.[A-Za-z_]\w*)*$/.test(text)) return true; // NAMES_LIKE_THIS are constants by convention
   if (/\(\)=>['"`](\?|\$\d)['"`]|\bfill\(['"`]\?['"`]\)|['"](\?|%s),?['"]\]?\*len|['"](\?|%s)['"]for\w+in/.test(text))

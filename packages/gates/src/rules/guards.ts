@@ -65,6 +65,17 @@ const ALLOWED: readonly { readonly pattern: RegExp; readonly not?: boolean }[] =
     ),
     not: true,
   },
+  {
+    pattern: new RegExp(
+      String.raw`(?<![\w.$])${SUBJECT}\s*={2,3}\s*(?:['"][^'"]|[A-Z][A-Z0-9_]+\b|\w*(?:[Tt]rusted|[Aa]llowed|[Ee]xpected)\w*)`,
+    ),
+  },
+  {
+    pattern: new RegExp(
+      String.raw`(?<![\w.$])${SUBJECT}\s*!={1,2}\s*(?:['"][^'"]|[A-Z][A-Z0-9_]+\b|\w*(?:[Tt]rusted|[Aa]llowed|[Ee]xpected)\w*)`,
+    ),
+    not: true,
+  },
 ];
 /** Conditions that hold where the subject has what breaks out of a quote or of a folder; only leaving helps. */
 const FORBIDDEN: readonly RegExp[] = [

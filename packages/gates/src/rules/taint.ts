@@ -311,6 +311,10 @@ function add(pieces: Pieces, node: Node, bindings: Bindings, depth = 0): void {
     pieces.fixed += text;
     return;
   }
+  if (bindings.isGuarded(node)) {
+    pieces.fixed += ' ';
+    return;
+  }
   if (asCall(node) && isHarmless(node, bindings)) {
     pieces.fixed += ' ';
     return;

@@ -3,11 +3,9 @@
  * the database. Statements are judged by `sql_judge.py` on a real SQLite.
  */
 'use strict';
-const { readFileSync, writeSync } = require('node:fs');
-const vm = require('node:vm');
+const { finish, load, parametersOf, textOf } = require('./candidate.cjs');
 
 const [, , path] = process.argv;
-const source = readFileSync(path, 'utf8');
 const statements = [];
 const quote = (value) => (typeof value === 'number' ? String(value) : `'${String(value).replaceAll("'", "''")}'`);
 
@@ -118,124 +116,15 @@ const BUILTIN = new Set([
   'node:util',
   'node:path',
 ]);
-const module_ = { exports: {} };
-const own = {
-  module: module_,
-  exports: module_.exports,
+const candidate = load(path, {
   // lathe-ignore detect-non-literal-require -- only names of the list above get through
-  require: (name) => (BUILTIN.has(name) ? require(name) : stub()),
-  console: { log() {}, error() {}, warn() {}, info() {}, debug() {}, table() {} },
-  setTimeout: (callback) => void callback?.(),
-  setInterval: () => 0,
-  clearTimeout() {},
-  clearInterval() {},
-  process: { env: {}, argv: [], exit() {}, on() {} },
-};
-const globals = new Set(Object.getOwnPropertyNames(globalThis));
-const world = vm.createContext(
-  new Proxy(own, {
-    has: () => true,
-    get: (target, key) => {
-      if (key in target) return target[key];
-      if (typeof key === 'symbol' || globals.has(key)) return globalThis[key];
-      // A fragment may lean on a connection it never makes.
-      return stub();
-    },
-    set: (target, key, value) => {
-      target[key] = value;
-      return true;
-    },
-  }),
-);
-
-const NAMES =
-  /(?:^|[^.\w])(?:async\s+)?function\s+([A-Za-z_$][\w$]*)|(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*=\s*(?:async\s*)?(?:function\b|\([^)]*\)\s*=>|[A-Za-z_$][\w$]*\s*=>)/g;
-const names = [...new Set([...source.matchAll(NAMES)].map((match) => match[1] ?? match[2]))];
-
-function finish(answer) {
-  writeSync(1, `\nLATHE-PROBE ${JSON.stringify(answer)}\n`);
-  process.exit(0);
-}
-process.on('uncaughtException', () => {});
-process.on('unhandledRejection', () => {});
-
-const plain = source
-  .replace(/^\s*import\s+(?:\*\s+as\s+)?(\{[^}]*\}|[\w$]+)\s+from\s+(['"][^'"]+['"]);?/gm, 'const $1 = require($2);')
-  .replace(/^export\s+default\s+(?=(async\s+)?function|class)/gm, '')
-  .replace(/^export\s+default\s+/gm, 'module.exports = ')
-  .replace(/^export\s+(?=(async\s+)?(const|let|var|function|class))/gm, '');
-const classes = [...new Set([...source.matchAll(/(?:^|[^.\w])class\s+([A-Za-z_$][\w$]*)/g)].map((match) => match[1]))];
-const collect = `\n;({${[...names, ...classes].map((name) => `${JSON.stringify(name)}: typeof ${name} === 'function' ? ${name} : undefined`).join(',')}})`;
-
-/** A fragment as it is, then with the slips mended that people make when they write only part of a program. */
-const MENDINGS = [
-  (text) => text,
-  (text) => text.replace(/\{\s*\.\.\.\s*\}/g, '{}').replace(/\(\s*\.\.\.\s*\)/g, '()'),
-  (text) =>
-    text.replace(/([(,]\s*)(?:string|String|int|number|float|var|let|const)\s+(?=[A-Za-z_$][\w$]*\s*[,)])/g, '$1'),
-  (text) => text + '}'.repeat(Math.max(0, text.split('{').length - text.split('}').length)),
-];
-
-let functions;
-let problem = '';
-for (const count of MENDINGS.keys()) {
-  const mended = MENDINGS.slice(0, count + 1).reduce((text, mend) => mend(text), plain);
-  try {
-    // lathe-ignore code-from-data -- running the candidate is the probe's purpose, inside the sandbox
-    functions = vm.runInContext(mended + collect, world, { timeout: 2000 });
-    break;
-  } catch (error) {
-    if (error?.name !== 'SyntaxError') {
-      // Its demonstration failed; its function declarations are there all the same.
-      const declared = Object.fromEntries(names.map((name) => [name, own[name]]));
-      if (Object.values(declared).some((one) => typeof one === 'function')) functions = declared;
-      else problem = `it cannot be loaded: ${error?.name}: ${error?.message}`;
-      break;
-    }
-    problem ||= `it does not parse: ${error.message}`;
-  }
-}
-if (!functions) finish({ unusable: problem });
-// Methods of classes that can be made, as functions of their own.
-for (const name of classes) {
-  const made = functions[name];
-  delete functions[name];
-  if (typeof made !== 'function') continue;
-  let instance;
-  try {
-    instance = new made(...Array.from({ length: Math.max(made.length, 3) }, () => stub()));
-  } catch {
-    continue;
-  }
-  for (const method of Object.getOwnPropertyNames(made.prototype)) {
-    if (method === 'constructor' || typeof made.prototype[method] !== 'function') continue;
-    functions[`${name}.${method}`] = Object.assign(instance[method].bind(instance), {
-      source: Function.prototype.toString.call(made.prototype[method]),
-    });
-    names.push(`${name}.${method}`);
-  }
-}
-const exported = typeof own.module.exports === 'function' ? { exported: own.module.exports } : own.module.exports;
-for (const [name, one] of Object.entries(exported ?? {})) {
-  if (typeof one !== 'function' || stubs.has(one) || Object.values(functions).includes(one)) continue;
-  functions[name] = one;
-  if (!names.includes(name)) names.push(name);
-}
-
-const textOf = (fn) => fn.source ?? Function.prototype.toString.call(fn);
-
-function parametersOf(fn) {
-  const text = textOf(fn);
-  const list =
-    // lathe-ignore no-super-linear-backtracking -- the candidate's own time, inside the sandbox
-    /^(?:async\s*)?(?:function\s*\*?\s*)?[\w$]*\s*\(([^)]*)\)/.exec(text)?.[1] ??
-    /^(?:async\s*)?([\w$]+)\s*=>/.exec(text)?.[1] ??
-    '';
-  return list
-    .split(',')
-    .map((one) => one.replace(/=.*$/s, '').replace(/[{}[\].\s]/g, ''))
-    .filter(Boolean);
-}
+  own: { require: (name) => (BUILTIN.has(name) ? require(name) : stub()) },
+  // A fragment may lean on a connection it never makes.
+  free: () => stub(),
+  make: (made) => Array.from({ length: Math.max(made.length, 3) }, () => stub()),
+});
+const { functions } = candidate;
+const names = candidate.names.filter((name) => !stubs.has(functions[name]));
 
 const DATABASE =
   /^(db|database|con|conn|connection|client|pool|knex|sql|sequelize|mysql|pg|sqlite|tx|trx|cursor|session|dbConnection|table)$/i;
@@ -264,12 +153,11 @@ async function callWith(fn, values) {
         ]
       : parameters.map(value);
   try {
-    world.__call = () => fn(...args);
-    const result = vm.runInContext('__call()', world, { timeout: 1000 });
     // Everything it waits for is made up and there at once.
-    if (typeof result?.then === 'function' && !stubs.has(result)) {
-      await Promise.race([result, new Promise((resolve) => setTimeout(resolve, 300))]);
-    }
+    await candidate.call(() => {
+      const result = fn(...args);
+      return stubs.has(result) ? null : result;
+    }, []);
   } catch {
     // What it did before it failed has been recorded.
   }
@@ -301,9 +189,7 @@ async function main() {
     if (calls.some((call) => call.statements.length > 0)) {
       found.push({
         function: name,
-        line: plain
-          .slice(0, Math.max(0, plain.search(new RegExp(`\\b${name.split('.').at(-1).replaceAll('$', '\\$')}\\b`))))
-          .split('\n').length,
+        line: candidate.lineOf(name),
         calls: [...calls, ...numbers],
       });
     }

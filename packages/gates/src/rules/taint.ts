@@ -7,6 +7,8 @@ import { asCall, type Call, isFunction, literalText, type Node } from './syntax.
 export interface TaintSources {
   /** Data of an HTTP request, or of the page's address in a browser. */
   readonly request?: boolean;
+  /** Expressions of a request that are none here, by their text. */
+  readonly except?: RegExp;
   /** Parameters of functions. */
   readonly parameters?: boolean;
   /** Text put together from pieces that vary, whose fixed pieces match this expression. */
@@ -57,6 +59,7 @@ export function taintOf(
   const request = REQUEST[language === 'python' ? 'python' : 'javascript'];
 
   function isSource(node: Node, text: string): boolean {
+    if (sources.except?.test(text)) return false;
     if (sources.request && text.length < 300 && request.test(text) && !isOwnLocation(node)) return true;
     if (sources.text && text.length < 300 && sources.text.test(text)) return true;
     if (sources.composed && isComposed(node, bindings, sources.composed)) return true;

@@ -37,8 +37,9 @@ const NAMES =
 function asScript(source) {
   return source
     .replace(
-      /^\s*import\s+(?:\*\s+as\s+)?(\{[^}]*\}|[\w$]+)\s+from\s+(['"][^'"]+['"]);?/gm,
-      (_, names, from) => `const ${names.replace(/\s+as\s+/g, ': ')} = require(${from});`,
+      /(?<=^|;)\s*import\s+(?:([\w$]+)\s*,\s*)?(?:\*\s+as\s+)?(\{[^}]*\}|[\w$]+)\s+from\s+(['"][^'"]+['"]);?/gm,
+      (_, first, names, from) =>
+        `const ${first ? `${first} = require(${from}), ` : ''}${names.replace(/\s+as\s+/g, ': ')} = require(${from});`,
     )
     .replace(/^export\s+default\s+(?=(async\s+)?function|class)/gm, '')
     .replace(/^export\s+default\s+/gm, 'module.exports = ')

@@ -37,7 +37,7 @@ const NAMES =
 function asScript(source) {
   return source
     .replace(
-      /(?<=^|;)\s*import\s+(?:([\w$]+)\s*,\s*)?(?:\*\s+as\s+)?(\{[^}]*\}|[\w$]+)\s+from\s+(['"][^'"]+['"]);?/gm,
+      /(?<=^|;)[ \t]*import\s+(?:([\w$]+)\s*,\s*)?(?:\*\s+as\s+)?(\{[^}]*\}|[\w$]+)\s+from\s+(['"][^'"]+['"]);?/gm,
       (_, first, names, from) =>
         `const ${first ? `${first} = require(${from}), ` : ''}${names.replace(/\s+as\s+/g, ': ')} = require(${from});`,
     )
@@ -161,10 +161,17 @@ function load(path, { own, free, make }) {
     return Promise.race([result, late]).finally(() => clearTimeout(timer));
   }
 
-  const lineOf = (name) =>
-    plain
-      .slice(0, Math.max(0, plain.search(new RegExp(`\\b${name.split('.').at(-1).replaceAll('$', '\\$')}\\b`))))
-      .split('\n').length;
+  function lineOf(name) {
+    const short = name.split('.').at(-1).replaceAll('$', '\\$');
+    const defined = source.search(
+      new RegExp(
+        `(?:\\b(?:function\\s*\\*?|class|const|let|var)\\s+|^[ \\t]*(?:(?:async|static|exports\\.)\\s*)*)${short}\\b`,
+        'm',
+      ),
+    );
+    const at = defined >= 0 ? defined : source.search(new RegExp(`\\b${short}\\b`));
+    return source.slice(0, Math.max(0, at)).split('\n').length;
+  }
 
   return { functions, names, source, call, lineOf };
 }

@@ -46,6 +46,9 @@ const changed = (value) =>
 function raw(value) {
   if (value instanceof Uint8Array) return Buffer.from(value);
   if (typeof value !== 'string') return null;
+  // `nonce.body`, `nonce:body:tag`: the body is the longest.
+  const parts = value.split(/[.:$|]/);
+  if (parts.length > 1 && parts.length < 5) return raw(parts.sort((a, b) => b.length - a.length)[0]);
   if (/^([0-9a-f]{2})+$/i.test(value)) return Buffer.from(value, 'hex');
   return /^[\w+/=-]+$/.test(value) && value.length % 4 === 0
     ? Buffer.from(value, 'base64')

@@ -174,7 +174,8 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
   const add = (node: Node, subject: Node, folder: Node): void => {
     const known = isFolder(folder, file);
     if (!known || literalText(subject) !== null || !isPathLike(subject, file)) return;
-    const closed = known.text?.endsWith('/') || /sep\b|['"`]\/['"`]/.test(folder.text());
+    const said = folder.kind() === 'identifier' ? [folder, ...file.bindings.valuesOf(folder)] : [folder];
+    const closed = known.text?.endsWith('/') || said.some((one) => /sep\b|['"`]\/['"`]/.test(one.text()));
     checks.push({ node, subject, resolved: resolvedness(subject, file, new Set()), byText: !closed });
   };
   for (const call of callsInside(fn, file)) {

@@ -301,6 +301,12 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
       const values = valuesAt(expression);
       return values.length > 0 && values.every((value) => isConstant(value));
     }
+    if (kind === 'pair') {
+      const value = expression.field('value');
+      return value !== null && isConstant(value);
+    }
+    if (/^(dictionary|object)$/.test(kind) && expression.namedChildren().length > 0)
+      return expression.namedChildren().every((part) => part.kind() === 'comment' || isConstant(part));
     if (/^(tuple|list|array)$/.test(kind) && expression.namedChildren().length === 0) return true;
     if (
       /^(binary_operator|binary_expression|parenthesized_expression|list|tuple|array|unary_operator|unary_expression|as_expression|argument_list|arguments)$/.test(

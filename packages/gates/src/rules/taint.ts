@@ -156,6 +156,11 @@ export function taintOf(
     }
     if (call && /\.get$/.test(call.callee) && call.args.length > 0) {
       const object = call.calleeNode.field('object');
+      // What comes out of a fixed table is fixed, but for what is given in its stead.
+      if (object && bindings.isConstant(object)) {
+        const instead = call.args[1]?.value;
+        return instead ? sourceOf(instead) : null;
+      }
       const key = literalText(call.args.at(-1)!.value);
       const entry = object && key !== null ? entryOf(object, key) : undefined;
       if (entry !== undefined) return entry;

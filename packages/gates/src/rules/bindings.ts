@@ -340,7 +340,7 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     valuesOf,
     valuesAt,
     contentsAt,
-    isGuarded: createGuards(language),
+    isGuarded: createGuards(root, language),
     isParameter,
     isParameterAt,
     parameterOf,

@@ -1,13 +1,13 @@
 import type { Language } from '../language.ts';
-import { isFunction, type Node, nodesOfKind } from './syntax.ts';
+import { enclosingFunction, type Node, nodesOfKind } from './syntax.ts';
 
-/** An expression that was compared with a list of allowed values or a narrow pattern, and where that holds. */
+/** Where it holds that an expression was compared with a list of allowed values or a narrow pattern. */
 interface Guard {
-  readonly subject: string;
   readonly from: number;
   readonly to: number;
 }
 
+const SUBJECTS = /^(identifier|attribute|member_expression|subscript|subscript_expression|call)$/;
 const SUBJECT = String.raw`((?:[A-Za-z_$][\w$]*)(?:\.[\w$]+|\[[^\]]{1,40}\]|\([^()]{0,40}\))*)`;
 /** A regular expression that lets only letters, digits, `-`, `_` (and `.`, blank, `@`, `+`) pass, from one end to the other. */
 const NARROW = String.raw`\^[\w\\\-\[\]{}+*?(),. @|:]*(?:\$|\\Z|\\z)`;
@@ -99,63 +99,52 @@ function leaves(branch: Node): boolean {
   return LEAVES.test(text);
 }
 
-function guardsIn(fn: Node, language: Exclude<Language, 'text'>): Guard[] {
-  const guards: Guard[] = [];
-  const end = fn.range().end.index;
-  for (const branch of nodesOfKind(fn, 'if_statement')) {
+/** Every guard of a file, by what it is about. */
+function guardsOf(root: Node, language: Exclude<Language, 'text'>): ReadonlyMap<string, readonly Guard[]> {
+  const guards = new Map<string, Guard[]>();
+  const add = (subject: string, from: number, to: number): void => {
+    const name = plain(subject);
+    guards.set(name, [...(guards.get(name) ?? []), { from, to }]);
+  };
+  for (const branch of nodesOfKind(root, 'if_statement')) {
     const condition = branch.field('condition');
     const consequence = branch.field('consequence');
-    if (!condition || !consequence) continue;
-    const text = condition.text();
-    if (text.length > 400) continue;
+    const text = condition?.text() ?? '';
+    if (!condition || !consequence || text.length > 400) continue;
     for (const { pattern, not } of [...ALLOWED, ...FORBIDDEN.map((one) => ({ pattern: one, not: true }))]) {
       for (const match of text.matchAll(new RegExp(pattern.source, `${pattern.flags}g`))) {
-        const subject = plain(match[1]!);
         // `x || !allowed(x)` leaves with every x that is not allowed; `x && !allowed(x)` does too, where x is there.
         if (not) {
-          if (leaves(consequence)) guards.push({ subject, from: branch.range().end.index, to: end });
+          if (leaves(consequence))
+            add(match[1]!, branch.range().end.index, (enclosingFunction(branch) ?? root).range().end.index);
         } else if (!/\|\||\bor\b/.test(text)) {
-          guards.push({ subject, from: consequence.range().start.index, to: consequence.range().end.index });
+          add(match[1]!, consequence.range().start.index, consequence.range().end.index);
         }
       }
     }
   }
-  for (const choice of nodesOfKind(
-    fn,
-    language === 'python' || language === 'c' ? 'conditional_expression' : 'ternary_expression',
-  )) {
+  const choices = language === 'python' || language === 'c' ? 'conditional_expression' : 'ternary_expression';
+  for (const choice of nodesOfKind(root, choices)) {
     const [first, second] = choice.namedChildren();
     const [value, condition] = language === 'python' ? [first, second] : [second, first];
     if (!value || !condition || condition.text().length > 400) continue;
     for (const { pattern, not } of ALLOWED) {
       const match = not ? null : pattern.exec(condition.text());
-      if (match)
-        guards.push({ subject: plain(match[1]!), from: value.range().start.index, to: value.range().end.index });
+      if (match) add(match[1]!, value.range().start.index, value.range().end.index);
     }
   }
   return guards;
 }
 
 /** Whether the expression is known at its place to be one of a list of allowed values, or of a narrow form. */
-export function createGuards(language: Exclude<Language, 'text'>): (expression: Node) => boolean {
-  const known = new Map<number, readonly Guard[]>();
+export function createGuards(root: Node, language: Exclude<Language, 'text'>): (expression: Node) => boolean {
+  let guards: ReadonlyMap<string, readonly Guard[]> | null = null;
   return (expression) => {
-    if (
-      !/^(identifier|attribute|member_expression|subscript|subscript_expression|call)$/.test(String(expression.kind()))
-    )
-      return false;
+    guards ??= guardsOf(root, language);
+    if (guards.size === 0 || !SUBJECTS.test(String(expression.kind()))) return false;
+    const own = guards.get(plain(expression.text()));
+    if (!own) return false;
     const at = expression.range().start.index;
-    let subject: string | null = null;
-    for (const fn of expression.ancestors().filter((one) => isFunction(one) || one.parent() === null)) {
-      let guards = known.get(fn.id());
-      if (!guards) {
-        guards = /\bif\b|\?/.test(fn.text()) ? guardsIn(fn, language) : [];
-        known.set(fn.id(), guards);
-      }
-      if (guards.length === 0) continue;
-      subject ??= plain(expression.text());
-      if (guards.some((guard) => guard.subject === subject && guard.from <= at && at < guard.to)) return true;
-    }
-    return false;
+    return own.some(({ from, to }) => from <= at && at < to);
   };
 }

@@ -85,12 +85,13 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
   const bind = (target: Node, value: Node | null, at: Node): void => {
     const member = memberName(target);
     if (member && value) members.set(member, [...(members.get(member) ?? []), value]);
-    const scope = scopeOf(enclosingFunction(at)?.id() ?? null);
+    const fn = enclosingFunction(at)?.id() ?? null;
+    const scope = scopeOf(fn);
     for (const name of namesIn(target)) {
       const list = scope.values.get(name) ?? [];
       if (value) list.push(value);
       scope.values.set(name, list);
-      if (value) scope.definitions.set(name, [...(scope.definitions.get(name) ?? []), { value, at }]);
+      if (value) scope.definitions.set(name, [...(scope.definitions.get(name) ?? []), { value, at, fn }]);
     }
     if (value) putInto(target, value, at);
   };
@@ -107,7 +108,8 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
   }
 
   function addContent(object: Node, content: Content & { readonly at: Node }): void {
-    contents.set(object.text(), [...(contents.get(object.text()) ?? []), { ...content, object }]);
+    const fn = enclosingFunction(content.at)?.id() ?? null;
+    contents.set(object.text(), [...(contents.get(object.text()) ?? []), { ...content, fn, object }]);
   }
 
   if (language === 'python') {
@@ -183,7 +185,19 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     }
   }
 
+  const found = new Map<number, Scope | null>();
+
+  /** The scope an identifier's name belongs to; asked for only when all of the file is bound. */
   function find(identifier: Node): Scope | null {
+    const id = identifier.id();
+    const known = found.get(id);
+    if (known !== undefined) return known;
+    const scope = search(identifier);
+    found.set(id, scope);
+    return scope;
+  }
+
+  function search(identifier: Node): Scope | null {
     const name = identifier.text();
     for (let at = enclosingFunction(identifier); at; at = enclosingFunction(at)) {
       const scope = scopes.get(at.id());

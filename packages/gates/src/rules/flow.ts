@@ -4,6 +4,8 @@ import { enclosingFunction, type Node } from './syntax.ts';
 export interface Definition {
   readonly value: Node;
   readonly at: Node;
+  /** Id of the function it is made in; null at the top level. */
+  readonly fn: number | null;
 }
 
 const LOOPS = /^(for_statement|for_in_statement|while_statement|do_statement)$/;
@@ -47,7 +49,7 @@ function certain(definitions: readonly Definition[], use: Node): number {
 
 function sameFunction(definitions: readonly Definition[], use: Node): boolean {
   const fn = enclosingFunction(use)?.id() ?? null;
-  return definitions.every(({ at }) => (enclosingFunction(at)?.id() ?? null) === fn);
+  return definitions.every((one) => one.fn === fn);
 }
 
 /** Whether an assignment has certainly happened before the use, in the same function. */

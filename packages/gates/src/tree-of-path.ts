@@ -75,13 +75,29 @@ function only(path: string): Walk {
   return { files: new Map([[basename(path), path]]), unseen: [] };
 }
 
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries.flatMap((entry) => (entry.isFile() ? [entry.name] : []));
+}
+
+/** Manifests of the packages that a folder's package.json counts as its own (`"workspaces": ["packages/*"]`), for their names. */
+async function workspacesOf(folder: string): Promise<string[]> {
+  const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => '');
+  const patterns = [...text.matchAll(/"([\w.@-]+(?:\/[\w.@-]+)*)\/\*"/g)].map((match) => match[1]!);
+  const found: string[] = [];
+  for (const parent of /"workspaces"/.test(text) ? patterns : []) {
+    for (const entry of await readdir(join(folder, parent), { withFileTypes: true }).catch(() => []))
+      if (entry.isDirectory()) found.push(`${parent}/${entry.name}/package.json`);
+  }
+  return found;
+}
+
 async function foldersAbove(root: string): Promise<Tree[]> {
   const folders: Tree[] = [];
   for (let at = root; ; at = dirname(at)) {
     if (at !== root) {
       folders.push({
-        list: async () =>
-          (await readdir(at, { withFileTypes: true })).flatMap((entry) => (entry.isFile() ? [entry.name] : [])).sort(),
+        list: async () => [...(await filesIn(at)), ...(await workspacesOf(at))].sort(),
         read: (file) => readFile(join(at, file)).catch(() => null),
       });
     }

@@ -37,7 +37,7 @@ const ALLOWED: readonly { readonly pattern: RegExp; readonly not?: boolean }[] =
     ),
     not: true,
   },
-  { pattern: new RegExp(String.raw`!\s*\(?\s*${SUBJECT}\s+in\s+[A-Za-z_$][\w$.]*`), not: true },
+  { pattern: new RegExp(String.raw`!\s*(?:\(\s*)?${SUBJECT}\s+in\s+[A-Za-z_$][\w$.]*`), not: true },
   { pattern: new RegExp(String.raw`!\s*/${NARROW}/[a-z]*\.test\(\s*${SUBJECT}\s*\)`), not: true },
   { pattern: new RegExp(String.raw`(?<!!\s?)/${NARROW}/[a-z]*\.test\(\s*${SUBJECT}\s*\)`) },
   { pattern: new RegExp(String.raw`!\s*[A-Z][A-Z0-9_]*\.test\(\s*${SUBJECT}\s*\)`), not: true },
@@ -83,7 +83,7 @@ const FORBIDDEN: readonly RegExp[] = [
   new RegExp(String.raw`(?<![\w.$])${SUBJECT}\.(?:includes|indexOf)\(\s*['"](?:\.\.[/\\]{0,2}|\\?['"])['"]\s*\)`),
 ];
 const LEAVES =
-  /^\s*(?:\{|:)?\s*(?:\w[\w.]*\([^;]*\)\s*[;\n]\s*)*(?:return|raise|throw|continue|break|abort\(|sys\.exit|process\.exit|(?:\w+\.)?(?:status|sendStatus|send|redirect|json)\()/;
+  /^[\s{:]*(?:return|raise|throw|continue|break|abort\(|sys\.exit|process\.exit|(?:\w+\.)?(?:status|sendStatus|send|redirect|json)\()/;
 
 function plain(text: string): string {
   return text.replace(/\s+/g, '').replaceAll('?.', '.');

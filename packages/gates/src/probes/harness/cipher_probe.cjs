@@ -121,7 +121,7 @@ class Scheme {
     return [this.encryptFunction, this.decryptFunction];
   }
 
-  async encrypt(key, value) {
+  async forward(key, value) {
     // A nonce that the caller passes is the caller's to keep fresh.
     this.nonce = randomBytes(this.nonceSize);
     const [encrypt] = this.functions(key);
@@ -129,7 +129,7 @@ class Scheme {
     return args ? outcome(this.candidate, encrypt, args) : ['raised', 'parameters'];
   }
 
-  async decrypt(key, cipher, nonce) {
+  async back(key, cipher, nonce) {
     const [, decrypt] = this.functions(key);
     const keys = pieces(cipher);
     const attempts = [[cipher, { nonce }]];
@@ -192,14 +192,14 @@ async function examine(scheme) {
         let ending;
         let cipher;
         try {
-          [ending, cipher] = await scheme.encrypt(key, value);
+          [ending, cipher] = await scheme.forward(key, value);
         } catch {
           break; // the class cannot be made with this key
         }
         if (ending !== 'value' || cipher === null || cipher === undefined || plain(cipher).length < 2) continue;
         if (plain(cipher) === plain(value)) continue;
         const nonce = scheme.nonce;
-        const [ended, back] = await scheme.decrypt(key, cipher, nonce);
+        const [ended, back] = await scheme.back(key, cipher, nonce);
         const roundTrip = ended === 'value' && text(back) === text(value);
         if (!working || roundTrip) working = { key, value, cipher, nonce, roundTrip };
       }
@@ -209,10 +209,10 @@ async function examine(scheme) {
   const { key, value, cipher, nonce, roundTrip } = working;
   const shown = `key ${(key instanceof Uint8Array ? key.toString('hex') : JSON.stringify(key)).slice(0, 20)}`;
   const problems = [];
-  const second = await scheme.encrypt(key, value);
+  const second = await scheme.forward(key, value);
   if (second[0] === 'value' && isDeepStrictEqual(plain(second[1]), plain(cipher))) {
     problems.push({ kind: 'repeated', input: `the same text twice, ${shown}` });
-    const other = await scheme.encrypt(key, changed(value));
+    const other = await scheme.forward(key, changed(value));
     if (other[0] === 'value' && plain(other[1]).length === plain(cipher).length) {
       const [a, b] = [plain(other[1]), plain(cipher)];
       const differing = [...a].filter((one, at) => one !== b[at]).length;
@@ -233,7 +233,7 @@ async function examine(scheme) {
     const places = [...new Set([Math.floor(body.length / 2), Math.floor(body.length / 3), body.length - 2])];
     let accepted = 0;
     for (const at of places) {
-      const [ended, back] = await scheme.decrypt(key, replaced(cipher, bodyKey, flipped(body, at)), nonce);
+      const [ended, back] = await scheme.back(key, replaced(cipher, bodyKey, flipped(body, at)), nonce);
       if (ended === 'value' && back !== null && back !== undefined && back !== false && text(back) !== text(value))
         accepted++;
     }

@@ -4,7 +4,7 @@
  * patterns alone, patterns with probes (each answer runs in a sandbox), and the libraries alone. An answer counts as found
  * insecure when it has a security finding of severity high or worse (of any severity for the libraries, whose severities
  * are not made for this); answers labelled partly secure, unknown or not applicable are counted apart. A second table: the cases of eslint-plugin-security's own tests.
- * `--variants` reads answers written for this project instead, and needs no data.
+ * `--variants` reads answers written for this project instead, and needs no data; `--set study-2` the second set of them.
  *
  * The data is not part of the repository: LATHE_SHARED_DATA names its folder.
  */
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     question: { type: 'string' },
     probes: { type: 'boolean', default: true },
     variants: { type: 'boolean', default: false },
+    set: { type: 'string', default: 'study' },
   },
   allowNegative: true,
 });
@@ -55,14 +56,14 @@ const linesOf = <T>(name: string): T[] =>
     .map((line) => JSON.parse(line) as T);
 /** Answers of the project's own in the manner of the five tasks, with its own labels. */
 const variants = (): Answer[] =>
-  (parse(readFileSync(join(import.meta.dirname, '../packages/gates/pairs/study.yml'), 'utf8')) as Variant[]).map(
-    ({ question, label, name, code }) => ({
-      question,
-      participant: name.replaceAll(' ', '-'),
-      security: label,
-      answer: code,
-    }),
-  );
+  (
+    parse(readFileSync(join(import.meta.dirname, `../packages/gates/pairs/${values.set}.yml`), 'utf8')) as Variant[]
+  ).map(({ question, label, name, code }) => ({
+    question,
+    participant: name.replaceAll(' ', '-'),
+    security: label,
+    answer: code,
+  }));
 const answers = (values.variants ? variants() : linesOf<Answer>('perry-answers.jsonl')).filter(
   ({ question }) => !values.question || question === Number(values.question),
 );

@@ -19,7 +19,7 @@ const EXTENSION: Readonly<Record<string, string>> = {
   python: 'py',
   c: 'c',
 };
-const pairs = ['', 'held-out/', 'held-out-2/'].flatMap((folder) =>
+const pairs = ['', 'held-out/', 'held-out-2/', 'held-out-3/'].flatMap((folder) =>
   ['javascript', 'python', 'c'].flatMap((language) =>
     (parse(readFileSync(new URL(`../pairs/${folder}${language}.yml`, import.meta.url), 'utf8')) as Pair[]).map(
       (pair) => ({

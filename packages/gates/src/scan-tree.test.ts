@@ -24,6 +24,23 @@ afterAll(async () => {
 });
 const config = { ...defaultGateConfig, scanTimeoutMs: 60_000 };
 
+it('takes what the folders above declare for declared, up to the root of the repository', async () => {
+  const part = join(folder, 'whole/part');
+  await mkdir(part, { recursive: true });
+  await writeFile(join(part, 'a.js'), "import 'left-pad-of-mine';\n");
+  await writeFile(join(part, 'package.json'), '{"name": "part"}');
+  await writeFile(join(folder, 'whole/package.json'), '{"dependencies": {"left-pad-of-mine": "1.0.0"}}');
+  const rules = async () => {
+    const tree = await treeOfPath(part);
+    const { findings } = await scanTree(tree, { config, pool, above: await tree.above() });
+    return findings.map(({ rule }) => rule);
+  };
+  expect(await rules()).toEqual(['lathe/undeclared-import']);
+  await mkdir(join(folder, 'whole/.git'));
+  expect(await rules()).toEqual([]);
+  await rm(join(folder, 'whole'), { recursive: true });
+});
+
 it('scans a folder without git, and a single file of it', async () => {
   for (const path of [folder, join(folder, 'a.py')]) {
     const document = await scanTree(await treeOfPath(path), { config, pool });

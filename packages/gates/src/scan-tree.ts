@@ -26,6 +26,8 @@ export interface ScanOptions {
   /** Show only what this tree has and `base` has not. */
   readonly base?: Tree;
   readonly paths?: readonly string[];
+  /** Folders around the tree, whose manifests hold for it. */
+  readonly above?: readonly Tree[];
   readonly pool?: ScannerPool;
   /**
    * An isolated, empty or matching workspace: functions of known shape are attacked by running them there. Without it the
@@ -47,7 +49,7 @@ interface WholeTree {
 async function wholeTree(tree: Tree, options: ScanOptions): Promise<WholeTree> {
   const selection = await sourceFiles(tree, options.config, options.paths ? { paths: options.paths } : {});
   const scanned = await findingsOfFiles(selection, options);
-  const dependencies = await dependencyFindings(tree, selection.files, scanned.imports, options.config);
+  const dependencies = await dependencyFindings(tree, selection.files, scanned.imports, options.config, options.above);
   const duplicates = duplicationFindings(
     indexOf(selection.files, options.config.duplication.minimumLines),
     selection.files,

@@ -9,6 +9,8 @@ const SKIPPED = new Set(['.git', 'node_modules', '.venv', 'venv', '__pycache__']
 export interface LocalTree extends Tree {
   /** What lies there and cannot be looked at: folders that cannot be opened, submodules, pipes, links. */
   unseen(): Promise<readonly NotLookedFor[]>;
+  /** The folders above it, each with its own files alone, up to the root of the repository it lies in; none outside of one. */
+  above(): Promise<readonly Tree[]>;
 }
 
 /**
@@ -41,6 +43,7 @@ export async function treeOfPath(path: string): Promise<LocalTree> {
   return {
     list: async () => [...(await walked()).files.keys()].sort(),
     unseen: async () => (await walked()).unseen,
+    above: () => foldersAbove(root),
     size: async (file) => (await found(file))?.size ?? null,
     async read(file) {
       const one = await found(file);
@@ -70,6 +73,38 @@ interface Walk {
 
 function only(path: string): Walk {
   return { files: new Map([[basename(path), path]]), unseen: [] };
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries.flatMap((entry) => (entry.isFile() ? [entry.name] : []));
+}
+
+/** Manifests of the packages that a folder's package.json counts as its own (`"workspaces": ["packages/*"]`), for their names. */
+async function workspacesOf(folder: string): Promise<string[]> {
+  const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => '');
+  const patterns = [...text.matchAll(/"([\w.@-]+(?:\/[\w.@-]+)*)\/\*"/g)].map((match) => match[1]!);
+  const found: string[] = [];
+  for (const parent of /"workspaces"/.test(text) ? patterns : []) {
+    for (const entry of await readdir(join(folder, parent), { withFileTypes: true }).catch(() => []))
+      if (entry.isDirectory()) found.push(`${parent}/${entry.name}/package.json`);
+  }
+  return found;
+}
+
+async function foldersAbove(root: string): Promise<Tree[]> {
+  const folders: Tree[] = [];
+  for (let at = root; ; at = dirname(at)) {
+    if (at !== root) {
+      folders.push({
+        list: async () => [...(await filesIn(at)), ...(await workspacesOf(at))].sort(),
+        read: (file) => readFile(join(at, file)).catch(() => null),
+      });
+    }
+    // A file of this name where it is a worktree or a submodule.
+    if (await lstat(join(at, '.git')).catch(() => null)) return folders;
+    if (dirname(at) === at) return [];
+  }
 }
 
 const SLASH = Buffer.from('/');

@@ -68,8 +68,8 @@ function scanPath(path: string, flags: ScanFlags, { cwd }: Terminal): Promise<Sc
     const pool = createScannerPool(config.workers);
     const cache = await openGateCache({ directory: FINDINGS_CACHE, scope: target.root });
     try {
-      const { tree, base, paths } = target;
-      const options = { config, pool, cache, ...(base && { base }), ...(paths && { paths }) };
+      const { tree, base, paths, above } = target;
+      const options = { config, pool, cache, ...(base && { base }), ...(paths && { paths }), ...(above && { above }) };
       const document =
         flags.probe === true
           ? await withProbeCopy(target.root, (workspace) => scanTree(tree, { ...options, workspace }))
@@ -92,6 +92,7 @@ interface Target {
   readonly root: string;
   readonly base?: Tree;
   readonly paths?: readonly string[];
+  readonly above?: readonly Tree[];
   /** What of the folder cannot be looked at at all. */
   unseen(): Promise<readonly NotLookedFor[]>;
 }
@@ -100,7 +101,7 @@ interface Target {
 async function withTarget<T>(at: string, revision: string | null, work: (target: Target) => Promise<T>): Promise<T> {
   const tree = await treeOfPath(at);
   const folder = (await stat(at)).isDirectory() ? at : dirname(at);
-  if (revision === null) return work({ tree, root: folder, unseen: tree.unseen });
+  if (revision === null) return work({ tree, root: folder, unseen: tree.unseen, above: await tree.above() });
   const repository = await openRepository(folder);
   try {
     const { location } = repository;

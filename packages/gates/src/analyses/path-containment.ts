@@ -148,7 +148,8 @@ function isFolder(node: Node, file: ParsedFile): { text: string | null } | null 
   const called = node.kind() === 'identifier' && BASE_NAME.test(node.text()) && !file.bindings.isParameter(node);
   if (text !== null && called && file.bindings.valuesOf(node).some((value) => asCall(value) !== null)) return { text };
   if (text !== null)
-    return /^(\/(?!(proc|sys|dev)\b)[\w.-]|[A-Za-z]:\\|\.{0,2}\/\w)/.test(text) && !/^\/(api|v\d)\b/.test(text)
+    return /^(\/(?!(proc|sys|dev)\b)[\w.-]|[A-Za-z]:\\|\.{0,2}\/\w|(safe_?\w*|\w+dir)\/?$)/.test(text) &&
+      !/^\/(api|v\d)\b/.test(text)
       ? { text }
       : null;
   if (node.kind() === 'identifier' && BASE_NAME.test(node.text())) return { text: null };
@@ -173,7 +174,8 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
   const add = (node: Node, subject: Node, folder: Node): void => {
     const known = isFolder(folder, file);
     if (!known || literalText(subject) !== null || !isPathLike(subject, file)) return;
-    const closed = known.text?.endsWith('/') || /sep\b|['"`]\/['"`]/.test(folder.text());
+    const said = folder.kind() === 'identifier' ? [folder, ...file.bindings.valuesOf(folder)] : [folder];
+    const closed = known.text?.endsWith('/') || said.some((one) => /sep\b|['"`]\/['"`]/.test(one.text()));
     checks.push({ node, subject, resolved: resolvedness(subject, file, new Set()), byText: !closed });
   };
   for (const call of callsInside(fn, file)) {
@@ -242,7 +244,7 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
           : null;
       if (tuple?.includes('/') && cut) {
         checks.push({ node: comparison, subject, resolved: resolvedness(cut, file, new Set()), byText: false });
-      } else if (cut && isComponent(subject, file) && literalText(folder)) {
+      } else if (cut && isComponent(subject, file) && isNameOfFolder(folder, file)) {
         // A first component says nothing about the ones after it.
         checks.push({ node: comparison, subject, resolved: resolvedness(cut, file, new Set()), byText: false });
       } else if (cut && isFolder(folder, file)) {
@@ -265,6 +267,13 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
     }
   }
   return checks;
+}
+
+/** A folder's name without its place: text, or what is left of a folder without its slash, `ROOT[1:]`. */
+function isNameOfFolder(node: Node, file: ParsedFile): boolean {
+  if (file.bindings.textOf(node)) return true;
+  const whole = /^subscript/.test(String(node.kind())) ? (node.field('value') ?? node.field('object')) : node;
+  return whole !== null && isFolder(whole, file) !== null;
 }
 
 /** One part between slashes: `path.split('/')[1]`, `path.parts[1]`. */
@@ -312,6 +321,11 @@ function cutFrom(node: Node, file: ParsedFile, depth: number): Node | null {
   return null;
 }
 
+/** The path object that a method of it opens: `path` of `path.open()`. */
+function openedBy(call: Call): Node | null {
+  return /\.(open|(read|write)_(text|bytes)|unlink)$/.test(call.callee) ? call.calleeNode.field('object') : null;
+}
+
 function isPathLike(node: Node, file: ParsedFile): boolean {
   const identifiers =
     node.kind() === 'identifier' ? [node] : (node.findAll({ rule: { kind: 'identifier' } }) as Node[]);
@@ -319,13 +333,15 @@ function isPathLike(node: Node, file: ParsedFile): boolean {
   // What is compared is also opened.
   const fn = enclosingFunction(node);
   if (!fn) return false;
-  const opened = usesOf(fn, file).flatMap((call) => [
-    ...call.args.map((arg) => arg.value.text()),
-    ...(/\.(open|(read|write)_(text|bytes)|unlink)$/.test(call.callee)
-      ? [call.calleeNode.field('object')?.text() ?? '']
-      : []),
-  ]);
-  return identifiers.some((one) => file.bindings.isParameter(one) || opened.includes(one.text()));
+  const opened = new Set(
+    usesOf(fn, file)
+      .flatMap((call) => [...call.args.map((arg) => arg.value), openedBy(call) ?? []].flat())
+      .flatMap((one) => [
+        one.text(),
+        ...(one.findAll({ rule: { kind: 'identifier' } }) as Node[]).map((id) => id.text()),
+      ]),
+  );
+  return identifiers.some((one) => file.bindings.isParameter(one) || opened.has(one.text()));
 }
 
 function resolvedness(node: Node, file: ParsedFile, seen: Set<number>): Resolved {
@@ -379,14 +395,17 @@ function unchecked(fn: Node, file: ParsedFile): Hit[] {
     return [];
   if (checksIn(fn, file).length > 0) return [];
   const dotsRefused = refusesDots(text);
+  const linksRefused = LINKS_REFUSED.test(text);
   const moved = /\bchdir\(\s*['"]\/\w/.test(text);
   // A name out of a listing is inside the folder; what it links to may not be.
   const listed = /\bin\s+(os\.)?(listdir|scandir)\(|\.includes\(|\bin\s+\w*(files|names|entries)\b/.test(text);
   const hits: Hit[] = [];
   for (const use of usesOf(fn, file)) {
-    const opened = use.args[0]?.value;
+    const receiver = openedBy(use);
+    const opened = receiver && builtOnFolder(receiver, file, 0) ? receiver : use.args[0]?.value;
     const inMoved = moved && opened && isFreeText(opened, file) ? brief(opened) : null;
     const built = inMoved ?? (opened ? builtOnFolder(opened, file, 0) : null);
+    if (built && linksRefused && (listed || dotsRefused)) continue;
     if (built && (listed || dotsRefused)) {
       hits.push({
         node: use.node,

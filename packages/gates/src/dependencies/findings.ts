@@ -21,15 +21,19 @@ export interface DependencyFindings {
 
 /**
  * Imports that no manifest declares, declared names the lockfile does not have, and names that look like a known one: how
- * an invented or imitated package comes in. Nothing is asked of a registry.
+ * an invented or imitated package comes in. Nothing is asked of a registry. `above` are the folders around a part of a
+ * repository, whose manifests hold for it.
  */
 export async function dependencyFindings(
   tree: Tree,
   files: readonly SourceFile[],
   imports: readonly Import[],
   config: GateConfig,
+  above: readonly Tree[] = [],
 ): Promise<DependencyFindings> {
-  const manifests = await manifestsOf(tree);
+  const own = await manifestsOf(tree);
+  // What a folder above declares holds here too.
+  const manifests = [...own, ...(await Promise.all(above.map(manifestsOf))).flat()];
   const paths = new Set(await tree.list());
   const findings: PlacedFinding[] = [];
   const notLookedFor = new Map<string, NotLookedFor>();
@@ -105,8 +109,8 @@ export async function dependencyFindings(
       }
     }
   }
-  for (const file of files.filter((one) => manifests.some((manifest) => manifest.path === one.path))) {
-    const manifest = manifests.find((one) => one.path === file.path)!;
+  for (const file of files.filter((one) => own.some((manifest) => manifest.path === one.path))) {
+    const manifest = own.find((one) => one.path === file.path)!;
     const known = manifest.ecosystem === 'pypi' ? POPULAR_PYPI : POPULAR_NPM;
     const lines = file.text.split('\n');
     for (const name of manifest.declared) {

@@ -1,4 +1,5 @@
 import { harnessFiles } from './harness.ts';
+import { withoutTypes } from './javascript.ts';
 import { type Break, isVerdict, type Probe, usable } from './probe.ts';
 
 interface Answer {
@@ -44,16 +45,26 @@ const MEANING: Readonly<
   },
 };
 
-/** A pair of Python functions, or a class, that encrypts and decrypts with a given key. */
+/** A pair of functions, or a class, that encrypts and decrypts with a given key. */
 export const cipherProbe: Probe = {
   name: 'cipher',
   looksFor: 'weaknesses of the encryption, by running it',
+  target: withoutTypes,
   applies: ({ language, text }) =>
-    language === 'python' &&
-    /\bdef\s+\w*(encr|encipher|seal|enc_|_enc|encode)/i.test(text) &&
-    /\bdef\s+\w*(decr|decipher|open|dec_|_dec|decode|unseal)/i.test(text),
-  files: () => harnessFiles('lathe_candidate.py', 'cipher_probe.py'),
-  command: (folder, target) => `python3 ${folder}/cipher_probe.py ${target}`,
+    (language === 'python' &&
+      /\bdef\s+\w*(encr|encipher|seal|enc_|_enc|encode)/i.test(text) &&
+      /\bdef\s+\w*(decr|decipher|open|dec_|_dec|decode|unseal)/i.test(text)) ||
+    (/^(javascript|typescript)$/.test(language) &&
+      /\b(encrypt|encipher|seal)\w*\s*(=|\(|:)/i.test(text) &&
+      /\b(decrypt|decipher|unseal)\w*\s*(=|\(|:)/i.test(text)),
+  files: ({ language }) =>
+    language === 'python'
+      ? harnessFiles('lathe_candidate.py', 'cipher_probe.py')
+      : harnessFiles('candidate.cjs', 'node_candidate.cjs', 'cipher_probe.cjs'),
+  command: (folder, target) =>
+    target.endsWith('.py')
+      ? `python3 ${folder}/cipher_probe.py ${target}`
+      : `node ${folder}/cipher_probe.cjs ${target}`,
   judge(output) {
     const answer = usable<Answer>(output);
     if (isVerdict(answer)) return answer;

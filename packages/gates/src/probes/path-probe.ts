@@ -1,4 +1,5 @@
 import { harnessFiles } from './harness.ts';
+import { withoutTypes } from './javascript.ts';
 import { type Break, isVerdict, type Probe, usable } from './probe.ts';
 
 interface Answer {
@@ -6,6 +7,8 @@ interface Answer {
   readonly line: number;
   readonly folder: string;
   readonly predicate: boolean;
+  /** Where comparing paths as text, links unfollowed, is the customary check: Node. */
+  readonly byText?: boolean;
   readonly leaks: readonly {
     readonly kind: 'traversal' | 'absolute' | 'symlink' | 'sibling';
     readonly input: string;
@@ -13,21 +16,43 @@ interface Answer {
 }
 
 const HELP =
-  'Resolve both with os.path.realpath (or Path.resolve) and compare with os.path.commonpath or Path.is_relative_to before opening.';
+  'Resolve both with os.path.realpath (or Path.resolve; in Node fs.realpath) and compare with os.path.commonpath, Path.is_relative_to or path.relative before opening.';
 
-/** A Python function that opens files inside one folder: traversal, links, siblings. */
+const NAMES_A_FOLDER = /\w*(base|root|dir|folder)\w*/i;
+
+function opensInNode(text: string): boolean {
+  return (
+    /\bfs\b|['"]node:fs/.test(text) &&
+    /function\b|=>|\bclass\b/.test(text) &&
+    (/['"`]\/[A-Za-z][\w.-]*(\/|['"`])/.test(text) ||
+      new RegExp(
+        `(function\\s*\\w*|constructor|=|\\b\\w+)\\s*\\([^()]*${NAMES_A_FOLDER.source}[^()]*\\)\\s*(=>|\\{|:)`,
+        'i',
+      ).test(text))
+  );
+}
+
+/** A function that opens files inside one folder: traversal, links, siblings. */
 export const pathProbe: Probe = {
   name: 'path',
   looksFor: 'ways out of a folder, by running the code',
+  target: withoutTypes,
   applies: ({ language, text }) =>
-    language === 'python' &&
-    /\bdef\b/.test(text) &&
-    /\bopen\(|\bfile\(|\bFile\(|\bPath\(|os\.walk|os\.listdir|read_text|path/.test(text) &&
-    (/['"]\^?\/[A-Za-z][\w.-]*(\/|['"])/.test(text) ||
-      /\bdef \w+\(\s*\w*(base|root|dir|folder)\w*\b/.test(text) ||
-      /\.(split\(['"]\/['"]\)|parts)/.test(text)),
-  files: () => harnessFiles('lathe_candidate.py', 'path_probe.py'),
-  command: (folder, target) => `python3 ${folder}/path_probe.py ${target}`,
+    (/^(javascript|typescript)$/.test(language) && opensInNode(text)) ||
+    (language === 'python' &&
+      /\bdef\b/.test(text) &&
+      /\bopen\(|\bfile\(|\bFile\(|\bPath\(|os\.walk|os\.listdir|read_text|path/.test(text) &&
+      (/['"]\^?\/[A-Za-z][\w.-]*(\/|['"])/.test(text) ||
+        /\bdef \w+\(\s*\w*(base|root|dir|folder)\w*\b/.test(text) ||
+        /\bdef __init__\(\s*self,\s*\w*(base|root|dir|folder)\w*\b/.test(text) ||
+        /['"](safe\w*|\w*dir|\w*folder)\/?['"]/i.test(text) ||
+        /\.(split\(['"]\/['"]\)|parts)/.test(text))),
+  files: ({ language }) =>
+    language === 'python'
+      ? harnessFiles('lathe_candidate.py', 'path_probe.py')
+      : harnessFiles('candidate.cjs', 'node_candidate.cjs', 'path_probe.cjs'),
+  command: (folder, target) =>
+    target.endsWith('.py') ? `python3 ${folder}/path_probe.py ${target}` : `node ${folder}/path_probe.cjs ${target}`,
   judge(output) {
     const answer = usable<Answer>(output);
     if (isVerdict(answer)) return answer;
@@ -53,7 +78,7 @@ export const pathProbe: Probe = {
       breaks.push({
         rule: 'lathe/probe-link-escape',
         cwe: 'CWE-59',
-        severity: 'medium',
+        severity: answer.byText ? 'low' : 'medium',
         line: answer.line,
         help: HELP,
         message: `${about(link)} a file outside ${answer.folder}, through a symbolic link inside it`,

@@ -23,6 +23,126 @@ const probe = (path: string, text: string): Promise<ProbeFindings> =>
   runProbes([{ path, text, language: languageOf(path) }], { workspace, config: defaultGateConfig });
 const rules = ({ findings }: { findings: readonly Finding[] }): string[] => findings.map(({ rule }) => rule);
 
+describe('a path inside a folder, in JavaScript and TypeScript', () => {
+  const read = (...lines: string[]): Promise<ProbeFindings> =>
+    probe(
+      'files.ts',
+      [
+        "import { promises as files, readFileSync } from 'node:fs';",
+        "import path from 'node:path';",
+        "const ROOT = '/srv/files';",
+        'export async function read(name: string): Promise<string> {',
+        ...lines,
+        '}',
+      ].join('\n'),
+    );
+
+  it('gets out of a joined path with dots', async () => {
+    const result = await read("return readFileSync(path.join(ROOT, name), 'utf8');");
+    expect(rules(result)).toEqual(['lathe/probe-path-escape', 'lathe/probe-link-escape']);
+    expect(result.findings[0]).toMatchObject({
+      line: 4,
+      message: 'read("../../lathe-outside/secret") gave access to a file outside /srv/files',
+    });
+  });
+
+  it('gets into a sibling, and through a link, where the start of the text is compared', async () => {
+    const result = await read(
+      'const full = path.resolve(ROOT, name);',
+      "if (!full.startsWith(ROOT)) throw new Error('outside');",
+      "return files.readFile(full, 'utf8');",
+    );
+    expect(result.findings.map(({ rule, severity }) => [rule, severity])).toEqual([
+      ['lathe/probe-link-escape', 'low'],
+      ['lathe/probe-sibling-escape', 'low'],
+    ]);
+  });
+
+  it('finds no way out where links are followed first', async () => {
+    const result = await read(
+      'const full = await files.realpath(path.resolve(ROOT, name));',
+      "if (path.relative(ROOT, full).startsWith('..')) throw new Error('outside');",
+      "return files.readFile(full, 'utf8');",
+    );
+    expect(result).toMatchObject({ findings: [], notLookedFor: [], driven: 1 });
+  });
+
+  it('hands over a folder that the function asks for, and calls back', async () => {
+    const result = await probe(
+      'files.js',
+      "const fs = require('fs');\nconst path = require('path');\nclass Store {\n  constructor(root) { this.root = root; }\n  load(name, callback) { fs.readFile(path.join(this.root, name), 'utf8', callback); }\n}\nmodule.exports = { Store };\n",
+    );
+    expect(result.findings[0]?.message).toBe(
+      'Store.load("../lathe-outside/secret") gave access to a file outside /lathe-inside',
+    );
+  });
+
+  it('says what is not installed', async () => {
+    const result = await probe(
+      'files.js',
+      "const fs = require('fs');\nconst made = require('module-that-is-missing');\nexports.read = (name) => fs.readFileSync(made('/srv/files/', name));\n",
+    );
+    expect(result.findings).toEqual([]);
+    expect(result.notLookedFor).toEqual([
+      expect.objectContaining({ why: expect.stringContaining("Cannot find module 'module-that-is-missing'") }),
+    ]);
+  });
+});
+
+describe('encryption, in JavaScript and TypeScript', () => {
+  const box = (mode: string, nonce: string): string =>
+    [
+      "const crypto = require('crypto');",
+      'function encrypt(text, key) {',
+      `  const iv = ${nonce};`,
+      `  const cipher = crypto.createCipheriv('${mode}', key, iv);`,
+      "  return iv.toString('hex') + '.' + cipher.update(text, 'utf8', 'hex') + cipher.final('hex');",
+      '}',
+      'function decrypt(blob, key) {',
+      "  const [iv, data] = blob.split('.');",
+      `  const decipher = crypto.createDecipheriv('${mode}', key, Buffer.from(iv, 'hex'));`,
+      "  return decipher.update(data, 'hex', 'utf8') + decipher.final('utf8');",
+      '}',
+    ].join('\n');
+
+  it('sees the same nonce twice, and changes that nobody notices', async () => {
+    expect(rules(await probe('box.js', box('aes-256-cbc', 'Buffer.alloc(16)')))).toEqual([
+      'lathe/probe-repeated-ciphertext',
+      'lathe/probe-tampered-ciphertext',
+    ]);
+    expect(rules(await probe('box.js', box('aes-256-ctr', 'crypto.randomBytes(16)')))).toEqual([
+      'lathe/probe-tampered-ciphertext',
+    ]);
+  });
+
+  it('sees through a cipher of letters', async () => {
+    const code =
+      "export const encrypt = (text: string, key: string): string => [...text].map((letter, at) => String.fromCharCode(letter.charCodeAt(0) ^ key.charCodeAt(at % key.length))).join('');\nexport const decrypt = (text: string, key: string): string => encrypt(text, key);\n";
+    expect(rules(await probe('letters.ts', code))).toContain('lathe/probe-letterwise-cipher');
+  });
+
+  it('finds nothing wrong with an authenticated cipher in a class', async () => {
+    const code = [
+      "import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';",
+      'export class Box {',
+      '  constructor(key) { this.key = key; }',
+      '  encrypt(text) {',
+      '    const iv = randomBytes(12);',
+      "    const cipher = createCipheriv('aes-256-gcm', this.key, iv);",
+      "    const data = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);",
+      '    return { iv, data, tag: cipher.getAuthTag() };',
+      '  }',
+      '  decrypt({ iv, data, tag }) {',
+      "    const decipher = createDecipheriv('aes-256-gcm', this.key, iv);",
+      '    decipher.setAuthTag(tag);',
+      "    return Buffer.concat([decipher.update(data), decipher.final()]).toString('utf8');",
+      '  }',
+      '}',
+    ].join('\n');
+    expect(await probe('box.mjs', code)).toMatchObject({ findings: [], notLookedFor: [], driven: 1 });
+  });
+});
+
 describe.skipIf(!python)('a path inside a folder (needs python3)', () => {
   const path = (body: string): Promise<ProbeFindings> =>
     probe(

@@ -1,6 +1,5 @@
-import { stripTypeScriptTypes } from 'node:module';
-import type { SourceFile } from '../finding.ts';
 import { harnessFiles } from './harness.ts';
+import { withoutTypes } from './javascript.ts';
 import { isVerdict, type Probe, usable } from './probe.ts';
 
 interface Answer {
@@ -27,7 +26,7 @@ export const sqlProbe: Probe = {
   files: ({ language }) =>
     language === 'python'
       ? harnessFiles('lathe_candidate.py', 'sql_probe.py', 'sql_judge.py')
-      : harnessFiles('sql_record.cjs', 'sql_judge.py'),
+      : harnessFiles('candidate.cjs', 'sql_record.cjs', 'sql_judge.py'),
   command: (folder, target) =>
     target.endsWith('.py')
       ? `python3 ${folder}/sql_probe.py ${target} | python3 ${folder}/sql_judge.py`
@@ -54,18 +53,3 @@ export const sqlProbe: Probe = {
     };
   },
 };
-
-/** JavaScript of a TypeScript file; the file as it is where that cannot be had, and the harness says that it does not parse. */
-function withoutTypes({ language, text }: SourceFile): string {
-  if (language !== 'typescript') return text;
-  const { emitWarning } = process;
-  // Node says at the first call that this may change; that is nothing for the reader of a scan.
-  process.emitWarning = () => undefined;
-  try {
-    return stripTypeScriptTypes(text, { mode: 'transform' });
-  } catch {
-    return text;
-  } finally {
-    process.emitWarning = emitWarning;
-  }
-}

@@ -1,4 +1,6 @@
 import type { Language } from '../language.ts';
+import { type Definition, reaching, replaced } from './flow.ts';
+import { createGuards } from './guards.ts';
 import { enclosingFunction, literalText, type Node, nodesOfKind } from './syntax.ts';
 
 /**
@@ -8,7 +10,15 @@ import { enclosingFunction, literalText, type Node, nodesOfKind } from './syntax
 export interface Bindings {
   /** Expressions assigned to the identifier in the scope it belongs to; empty where it is free. */
   valuesOf(identifier: Node): readonly Node[];
+  /** Of these, the ones that can have happened last where the identifier stands. */
+  valuesAt(identifier: Node): readonly Node[];
+  /** What was put into the object the identifier stands for: `list.append(x)`, `map['key'] = x`, `options.key = x`. */
+  contentsAt(identifier: Node): readonly Content[];
   isParameter(identifier: Node): boolean;
+  /** Whether the identifier can still be the parameter of its name: no assignment has certainly replaced it. */
+  isParameterAt(identifier: Node): boolean;
+  /** Whether the expression is known at its place to be one of a list of allowed values, or of a narrow form. */
+  isGuarded(expression: Node): boolean;
   /** The parameter (with its type, default and pattern) the identifier stands for, or null. */
   parameterOf(identifier: Node): Node | null;
   /** Expressions ever assigned to `self.x` or `this.x` anywhere in the file, for a member by its text. */
@@ -21,8 +31,15 @@ export interface Bindings {
   isConstant(expression: Node): boolean;
 }
 
+export interface Content {
+  /** The key it was put under, where that is fixed text. */
+  readonly key: string | null;
+  readonly value: Node;
+}
+
 interface Scope {
   readonly values: Map<string, Node[]>;
+  readonly definitions: Map<string, Definition[]>;
   readonly parameters: Map<string, Node>;
 }
 
@@ -58,22 +75,42 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
   const scopeOf = (id: number | null): Scope => {
     let scope = scopes.get(id);
     if (!scope) {
-      scope = { values: new Map(), parameters: new Map() };
+      scope = { values: new Map(), definitions: new Map(), parameters: new Map() };
       scopes.set(id, scope);
     }
     return scope;
   };
   const members = new Map<string, Node[]>();
+  const contents = new Map<string, (Content & Definition & { readonly object: Node })[]>();
   const bind = (target: Node, value: Node | null, at: Node): void => {
     const member = memberName(target);
     if (member && value) members.set(member, [...(members.get(member) ?? []), value]);
-    const scope = scopeOf(enclosingFunction(at)?.id() ?? null);
+    const fn = enclosingFunction(at)?.id() ?? null;
+    const scope = scopeOf(fn);
     for (const name of namesIn(target)) {
       const list = scope.values.get(name) ?? [];
       if (value) list.push(value);
       scope.values.set(name, list);
+      if (value) scope.definitions.set(name, [...(scope.definitions.get(name) ?? []), { value, at, fn }]);
     }
+    if (value) putInto(target, value, at);
   };
+
+  /** `map['key'] = value` and `options.key = value` put something into what the name stands for. */
+  function putInto(target: Node, value: Node, at: Node): void {
+    const kind = String(target.kind());
+    if (!/^(subscript|subscript_expression|member_expression|attribute)$/.test(kind)) return;
+    const object = target.field('object') ?? target.field('value');
+    const index = target.field('index') ?? target.field('subscript');
+    const property = target.field('property') ?? target.field('attribute');
+    if (object?.kind() !== 'identifier') return;
+    addContent(object, { key: property ? property.text() : index ? literalText(index) : null, value, at });
+  }
+
+  function addContent(object: Node, content: Content & { readonly at: Node }): void {
+    const fn = enclosingFunction(content.at)?.id() ?? null;
+    contents.set(object.text(), [...(contents.get(object.text()) ?? []), { ...content, fn, object }]);
+  }
 
   if (language === 'python') {
     for (const node of nodesOfKind(root, 'assignment', 'augmented_assignment', 'for_statement', 'for_in_clause')) {
@@ -117,6 +154,24 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     }
   }
 
+  if (language !== 'c') {
+    for (const node of nodesOfKind(root, language === 'python' ? 'call' : 'call_expression')) {
+      const callee = node.field('function');
+      const object = callee?.field('object');
+      const method = (callee?.field('property') ?? callee?.field('attribute'))?.text() ?? '';
+      if (
+        object?.kind() !== 'identifier' ||
+        !/^(append|push|unshift|add|extend|insert|update|set|setdefault|writelines?|write)$/.test(method)
+      )
+        continue;
+      const args = (node.field('arguments')?.namedChildren() ?? []).filter((arg) => arg.kind() !== 'comment');
+      const keyed = /^(set|setdefault)$/.test(method) && args.length > 1;
+      const keys = keyed ? args.slice(0, -1) : [];
+      const key = keys.at(-1) ? literalText(keys.at(-1)!) : null;
+      for (const value of args.slice(keys.length)) addContent(object, { key, value, at: node });
+    }
+  }
+
   function bindC(declarator: Node | null, value: Node | null, at: Node): void {
     const name = declaredName(declarator);
     if (name && value) bind(name, value, at);
@@ -130,7 +185,19 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
     }
   }
 
+  const found = new Map<number, Scope | null>();
+
+  /** The scope an identifier's name belongs to; asked for only when all of the file is bound. */
   function find(identifier: Node): Scope | null {
+    const id = identifier.id();
+    const known = found.get(id);
+    if (known !== undefined) return known;
+    const scope = search(identifier);
+    found.set(id, scope);
+    return scope;
+  }
+
+  function search(identifier: Node): Scope | null {
     const name = identifier.text();
     for (let at = enclosingFunction(identifier); at; at = enclosingFunction(at)) {
       const scope = scopes.get(at.id());
@@ -142,6 +209,27 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
 
   function valuesOf(identifier: Node): readonly Node[] {
     return find(identifier)?.values.get(identifier.text()) ?? [];
+  }
+
+  function valuesAt(identifier: Node): readonly Node[] {
+    const scope = find(identifier);
+    const definitions = scope?.definitions.get(identifier.text()) ?? [];
+    return reaching(definitions, identifier).map(({ value }) => value);
+  }
+
+  function isParameterAt(identifier: Node): boolean {
+    const scope = find(identifier);
+    const name = identifier.text();
+    if (!scope?.parameters.has(name)) return false;
+    const definitions = scope.definitions.get(name) ?? [];
+    // The parameter itself is the oldest value: it is gone where a later one has certainly taken its place.
+    return !replaced(definitions, identifier);
+  }
+
+  function contentsAt(identifier: Node): readonly Content[] {
+    const own = find(identifier);
+    const added = (contents.get(identifier.text()) ?? []).filter(({ object }) => find(object) === own);
+    return reaching(added, identifier, true);
   }
 
   function isParameter(identifier: Node): boolean {
@@ -216,11 +304,24 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
       const values = membersOf(expression);
       return values.length > 0 && values.every((value) => isConstant(value));
     }
+    const entry = entryRead(expression);
+    if (entry) {
+      const held = contentsAt(entry.object);
+      const under = held.filter(({ key }) => key === entry.key);
+      return under.length > 0 && held.every(({ key }) => key !== null) && under.every(({ value }) => isConstant(value));
+    }
     if (kind === 'identifier' || kind === 'shorthand_property_identifier') {
-      if (isParameter(expression) || filled.has(expression.text())) return false;
-      const values = valuesOf(expression);
+      if (filled.has(expression.text()) || isParameterAt(expression)) return false;
+      const values = valuesAt(expression);
       return values.length > 0 && values.every((value) => isConstant(value));
     }
+    if (kind === 'pair') {
+      const value = expression.field('value');
+      return value !== null && isConstant(value);
+    }
+    if (/^(dictionary|object)$/.test(kind) && expression.namedChildren().length > 0)
+      return expression.namedChildren().every((part) => part.kind() === 'comment' || isConstant(part));
+    if (/^(tuple|list|array)$/.test(kind) && expression.namedChildren().length === 0) return true;
     if (
       /^(binary_operator|binary_expression|parenthesized_expression|list|tuple|array|unary_operator|unary_expression|as_expression|argument_list|arguments)$/.test(
         kind,
@@ -251,13 +352,34 @@ export function bindingsOf(root: Node, language: Exclude<Language, 'text'>): Bin
 
   return {
     valuesOf,
+    valuesAt,
+    contentsAt,
+    isGuarded: createGuards(root, language),
     isParameter,
+    isParameterAt,
     parameterOf,
     membersOf,
     isBound: (identifier) => find(identifier) !== null,
     textOf: (node) => textOf(node),
     isConstant: (node) => isConstant(node),
   };
+}
+
+/** The name and the fixed key of `map['key']` and `map.get('key')`. */
+function entryRead(node: Node): { readonly object: Node; readonly key: string } | null {
+  const kind = String(node.kind());
+  const callee = kind === 'call' || kind === 'call_expression' ? node.field('function') : null;
+  const isGet = /\.get$/.test(callee?.text() ?? '');
+  const object = isGet
+    ? callee?.field('object')
+    : kind.startsWith('subscript')
+      ? (node.field('object') ?? node.field('value'))
+      : null;
+  const index = isGet
+    ? node.field('arguments')?.namedChildren().at(-1)
+    : (node.field('index') ?? node.field('subscript'));
+  const key = index ? literalText(index) : null;
+  return object?.kind() === 'identifier' && key !== null ? { object, key } : null;
 }
 
 /** `iv` of `self.iv`, `cls.iv`, `this.iv` and `this.#iv`; null for members of anything else. */

@@ -4,7 +4,7 @@ import type { Bindings } from './bindings.ts';
 import type { ParsedFile } from './parsed-file.ts';
 import type { CallMatch, RuleFile, Sink, TreeMatch } from './rule-file.ts';
 import { type Argument, type Call, type Node, nodesOfKind, outermostFunction } from './syntax.ts';
-import { taintOf } from './taint.ts';
+import { piecesOf, taintOf } from './taint.ts';
 
 /** Places in the file the rule objects to, in source order, at most one a node. */
 export function hitsOf(rule: RuleFile, file: ParsedFile): Hit[] {
@@ -58,10 +58,17 @@ function callHits(match: CallMatch, { calls, bindings }: ParsedFile): Hit[] {
       const values = (keys: readonly (string | number)[]): Node[] =>
         keys.flatMap((key) => argument(call, key)?.value ?? []);
       if (match.constant && !values(match.constant).some(bindings.isConstant)) return false;
-      if (match.varying && !values(match.varying).some((value) => !bindings.isConstant(value))) return false;
+      if (match.varying && !values(match.varying).some((value) => varies(value, bindings))) return false;
       return !match.statement || match.statement.test(statementAround(call.node).text());
     })
     .map((call) => ({ node: call.node }));
+}
+
+/** Whether an expression can be anything: no constant, no allowed value, and no text made of such alone. */
+function varies(value: Node, bindings: Bindings): boolean {
+  if (bindings.isConstant(value) || bindings.isGuarded(value)) return false;
+  const pieces = piecesOf(value, bindings);
+  return pieces === null || pieces.varying.length > 0;
 }
 
 function statementAround(node: Node): Node {

@@ -1,5 +1,5 @@
 import type { Language } from '../language.ts';
-import { enclosingFunction, type Node } from './syntax.ts';
+import { enclosingFunction, type Node, nameOfFunction } from './syntax.ts';
 
 /** Types whose values carry no text of the caller's choosing, and objects a framework hands in. */
 const NOT_TEXT =
@@ -13,7 +13,17 @@ const PARTS = /^(body|query|params|headers|cookies|searchParams|rawBody)$/;
  * `{ body, query, params }` taken out of the request in a handler's own parameter list.
  */
 export function isRouteParameter(name: string, parameter: Node, language: Language): boolean {
+  if (isLambdaEvent(name, parameter)) return true;
   return language === 'python' ? isPythonRoute(name, parameter) : isJavascriptRoute(name, parameter);
+}
+
+/** The event a cloud function is called with: `lambda_handler(event, context)`, `exports.handler = async (event) => …`. */
+function isLambdaEvent(name: string, parameter: Node): boolean {
+  if (name !== 'event') return false;
+  const fn = enclosingFunction(parameter) ?? parameter.parent()?.parent();
+  if (!fn) return false;
+  const second = fn.field('parameters')?.namedChildren()[1]?.text() ?? '';
+  return /^_?context\b/.test(second) || /(^|[._])handler$/i.test(nameOfFunction(fn));
 }
 
 function isPythonRoute(name: string, parameter: Node): boolean {

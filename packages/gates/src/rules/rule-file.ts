@@ -72,6 +72,7 @@ const Sink = z.union([
 const Taint = z.strictObject({
   sources: z.strictObject({
     request: z.boolean().optional(),
+    except: Pattern.optional(),
     parameters: z.boolean().optional(),
     composed: Pattern.optional(),
     call: Pattern.optional(),

@@ -7,6 +7,8 @@ import { asCall, type Call, isFunction, literalText, type Node } from './syntax.
 export interface TaintSources {
   /** Data of an HTTP request, or of the page's address in a browser. */
   readonly request?: boolean;
+  /** Expressions of a request that are none here, by their text. */
+  readonly except?: RegExp;
   /** Parameters of functions. */
   readonly parameters?: boolean;
   /** Text put together from pieces that vary, whose fixed pieces match this expression. */
@@ -33,7 +35,7 @@ const KEEPS_TEXT =
 
 const REQUEST: Readonly<Record<'python' | 'javascript', RegExp>> = {
   python:
-    /^(flask\.)?(self\.)?request\.(args|form|values|json|data|cookies|headers|files|GET|POST|FILES|COOKIES|META|query_params|path_params|body|query|params|match_info|url|path|full_path|referrer|get_json\(.*\)|get_data\(.*\))$|^(input|raw_input)\(|^sys\.argv$/,
+    /^(flask\.)?(self\.)?request\.(args|form|values|json|data|cookies|headers|files|GET|POST|FILES|COOKIES|META|query_params|path_params|body|query|params|match_info|rel_url|url|path|full_path|referrer|stream|values)$|^(await)?(flask\.)?(self\.)?request\.(json|form|post|body|text|read|multipart|get_json|get_data)\(.*\)$|^self\.get_(query_|body_)?arguments?\(|^(input|raw_input)\(|^sys\.argv$/,
   javascript:
     /^((this\.)?(req|request|ctx|ctx\.request|context\.request|c\.req|event))\.(query|body|params|headers|cookies|url|originalUrl|path|hostname|queryStringParameters|pathParameters|rawBody|files?|searchParams)$|^(req|request)\.nextUrl(\.\w+)?$|^(window\.|document\.|self\.)?location(\.(search|hash|href|pathname))?$|^document\.(URL|documentURI|referrer|cookie)$|^window\.name$|^(c|ctx|req|request)\.(req\.)?(param|query|header|get|formData|json|text|nextUrl)\(/,
 };
@@ -57,6 +59,7 @@ export function taintOf(
   const request = REQUEST[language === 'python' ? 'python' : 'javascript'];
 
   function isSource(node: Node, text: string): boolean {
+    if (sources.except?.test(text)) return false;
     if (sources.request && text.length < 300 && request.test(text) && !isOwnLocation(node)) return true;
     if (sources.text && text.length < 300 && sources.text.test(text)) return true;
     if (sources.composed && isComposed(node, bindings, sources.composed)) return true;
@@ -104,12 +107,17 @@ export function taintOf(
     const text = node.text().replace(/\s+/g, '').replaceAll('?.', '.');
     const call = asCall(node);
     if (call && (CLEAN.test(call.callee) || sanitizers?.test(call.callee))) return null;
+    if (bindings.isGuarded(node)) return null;
     if (isSource(node, text)) return node;
     // An object is sent as JSON, which no browser takes for a page.
     if (textOnly && /^(object|dictionary)$/.test(kind)) return null;
     if (fixedStart) {
       const pieces = piecesOf(node, bindings);
       if (pieces && fixedStart.test(pieces.fixed)) return null;
+      // What stands in front, and comes from elsewhere, decides where the address leads: a base from the settings.
+      const front = pieces?.varying[0];
+      if (pieces && front && pieces.fixed.startsWith(' ') && sourceOf(front) === null && !bindings.isParameterAt(front))
+        return null;
     }
     if (kind === 'comparison_operator' || kind === 'not_operator' || kind === 'comment') return null;
     if (kind === 'binary_expression' && /^([=!]==?|[<>]=?|in|instanceof)$/.test(node.field('operator')?.text() ?? ''))
@@ -117,10 +125,10 @@ export function taintOf(
     if (kind === 'unary_expression' && /^(typeof|!)/.test(text)) return null;
     if (isIdentifier(node)) {
       if (kind === 'property_identifier') return null;
-      if (sources.parameters && bindings.isParameter(node)) return node;
-      const parameter = sources.request ? bindings.parameterOf(node) : null;
+      if (sources.parameters && bindings.isParameterAt(node)) return node;
+      const parameter = sources.request && bindings.isParameterAt(node) ? bindings.parameterOf(node) : null;
       if (parameter && isRouteParameter(node.text(), parameter, language)) return node;
-      for (const value of bindings.valuesOf(node)) {
+      for (const value of [...bindings.valuesAt(node), ...bindings.contentsAt(node).map((one) => one.value)]) {
         const found = sourceOf(value);
         if (found) return found;
       }
@@ -140,7 +148,22 @@ export function taintOf(
     }
     if (kind === 'subscript_expression' || kind === 'subscript') {
       const object = node.field('object') ?? node.field('value');
+      const index = node.field('index') ?? node.field('subscript');
+      const key = index ? literalText(index) : null;
+      const entry = object && key !== null ? entryOf(object, key) : undefined;
+      if (entry !== undefined) return entry;
       return object ? sourceOf(object) : null;
+    }
+    if (call && /\.get$/.test(call.callee) && call.args.length > 0) {
+      const object = call.calleeNode.field('object');
+      // What comes out of a fixed table is fixed, but for what is given in its stead.
+      if (object && bindings.isConstant(object)) {
+        const instead = call.args[1]?.value;
+        return instead ? sourceOf(instead) : null;
+      }
+      const key = literalText(call.args.at(-1)!.value);
+      const entry = object && key !== null ? entryOf(object, key) : undefined;
+      if (entry !== undefined) return entry;
     }
     if (call) {
       // A method's result carries its receiver; any call's result carries its arguments.
@@ -172,6 +195,28 @@ export function taintOf(
     }
     for (const child of node.namedChildren()) {
       const found = sourceOf(child);
+      if (found) return found;
+    }
+    return null;
+  }
+
+  /** The source of one entry of a table filled here key by key; undefined where what it holds is not known by key. */
+  function entryOf(object: Node, key: string): Node | null | undefined {
+    if (object.kind() !== 'identifier' || bindings.isParameter(object)) return undefined;
+    const contents = bindings.contentsAt(object);
+    if (contents.length === 0 || contents.some((one) => one.key === null)) return undefined;
+    const values = bindings.valuesAt(object);
+    if (
+      !values.every(
+        (value) =>
+          /^(dictionary|object|call|new_expression)$/.test(String(value.kind())) &&
+          value.namedChildren().length <= 2 &&
+          sourceOf(value) === null,
+      )
+    )
+      return undefined;
+    for (const one of contents) {
+      const found = one.key === key ? sourceOf(one.value) : null;
       if (found) return found;
     }
     return null;
@@ -220,7 +265,7 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
     if (operator === '%') {
       const fixed = literalText(left) ?? bindings.textOf(left);
       if (fixed === null || language(node) !== 'python') return null;
-      pieces.fixed = fixed;
+      pieces.fixed = fixed.replace(/%(\(\w+\))?[-#0 +]*[\d.]*[a-zA-Z]/g, ' ');
       add(pieces, right, bindings, depth + 1);
       return pieces;
     }
@@ -240,7 +285,7 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
   if (call && receiver && /\.(format|concat)$/.test(call.callee)) {
     const fixed = bindings.textOf(receiver);
     if (fixed === null) return null;
-    pieces.fixed = fixed;
+    pieces.fixed = /\.format$/.test(call.callee) ? fixed.replace(/\{[^{}]*\}/g, ' ') : fixed;
     for (const argument of call.args) add(pieces, argument.value, bindings, depth + 1);
     return pieces;
   }
@@ -249,6 +294,8 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
       for (const element of /^(array|list|tuple)$/.test(String(part.kind())) ? part.namedChildren() : [part]) {
         add(pieces, element, bindings, depth + 1);
       }
+      if (part.kind() === 'identifier')
+        for (const content of bindings.contentsAt(part)) add(pieces, content.value, bindings, depth + 1);
     }
     return pieces;
   }
@@ -272,6 +319,10 @@ function add(pieces: Pieces, node: Node, bindings: Bindings, depth = 0): void {
     pieces.fixed += text;
     return;
   }
+  if (bindings.isGuarded(node)) {
+    pieces.fixed += ' ';
+    return;
+  }
   if (asCall(node) && isHarmless(node, bindings)) {
     pieces.fixed += ' ';
     return;
@@ -282,8 +333,8 @@ function add(pieces: Pieces, node: Node, bindings: Bindings, depth = 0): void {
     return;
   }
   // A name for text that was put together earlier counts with its pieces.
-  if (node.kind() === 'identifier' && depth < 10 && !bindings.isParameter(node)) {
-    const values = bindings.valuesOf(node);
+  if (node.kind() === 'identifier' && depth < 10 && !bindings.isParameterAt(node)) {
+    const values = bindings.valuesAt(node);
     if (values.length > 0) {
       for (const value of values) add(pieces, value, bindings, depth + 1);
       return;
@@ -295,7 +346,12 @@ function add(pieces: Pieces, node: Node, bindings: Bindings, depth = 0): void {
 
 /** Pieces that cannot carry an attacker's text: constants, numbers, placeholders, escaped values. */
 function isHarmless(node: Node, bindings: Bindings): boolean {
-  if (bindings.isConstant(node)) return true;
+  if (bindings.isConstant(node) || bindings.isGuarded(node)) return true;
+  // An entry of a table of constants is one of them.
+  if (/^subscript/.test(String(node.kind()))) {
+    const table = node.field('object') ?? node.field('value');
+    if (table?.kind() === 'identifier' && bindings.isConstant(table)) return true;
+  }
   const text = node.text().replace(/\s+/g, '');
   if (/^[A-Z][A-Z0-9_]*(\.[A-Za-z_]\w*)*$/.test(text)) return true; // NAMES_LIKE_THIS are constants by convention
   if (/\(\)=>['"`](\?|\$\d)['"`]|\bfill\(['"`]\?['"`]\)|['"](\?|%s),?['"]\]?\*len|['"](\?|%s)['"]for\w+in/.test(text))
@@ -329,7 +385,7 @@ function namesHarmless(node: Node, bindings: Bindings): boolean {
 /** Whether the expression is text put together from at least one varying piece, with fixed pieces matching `fixed`. */
 export function isComposed(node: Node, bindings: Bindings, fixed: RegExp): boolean {
   let pieces = piecesOf(node, bindings);
-  if (node.kind() === 'identifier' && !bindings.isParameter(node) && bindings.valuesOf(node).length > 1) {
+  if (node.kind() === 'identifier' && !bindings.isParameterAt(node) && bindings.valuesAt(node).length > 1) {
     // Text that grows by `+=`.
     pieces = { fixed: '', budget: 500, varying: [] };
     add(pieces, node, bindings);

@@ -26,7 +26,8 @@ export function createScannerPool(
     concurrentTasksPerWorker: 1,
     isolateWorkers: false,
     idleTimeout: 60_000,
-    terminateTimeout: 2_000,
+    // A process is killed in the end; on a loaded machine it takes its time to be gone, and that must not end the scan.
+    terminateTimeout: 30_000,
     execArgv: ['--max-old-space-size=1024', '--disable-warning=ExperimentalWarning'],
     env: {
       PATH: process.env.PATH ?? '',

@@ -14,6 +14,7 @@ DECRYPT = re.compile(r'decrypt|decipher|(^|_)dec(_|$|ode|[A-Z])|unseal|(^|_)open
 KEY = re.compile(r'key|^k$|pass|secret|shift|pwd|^s$|offset|rot', re.I)
 NONCE = re.compile(r'nonce|iv$|^iv|vector|salt', re.I)
 TAG = re.compile(r'tag|mac', re.I)
+ASSOCIATED = re.compile(r'associated|aad$|^ad$|header', re.I)
 
 LONG = 'attack at dawn, sixteen or more!' * 4  # 128 characters, eight equal pairs of blocks
 
@@ -38,6 +39,8 @@ def texts():
     yield 'attackatdawnattackatdawnattackat'
     yield 'ATTACKATDAWN' * 4
     yield list('attackatdawn')
+    yield 'one block of aes'
+    yield b'one block of aes'
 
 
 def changed(text):
@@ -51,10 +54,21 @@ def changed(text):
 
 def parts(cipher):
     """The pieces of a ciphertext; the body is the longest."""
+    if isinstance(cipher, dict):
+        return list(cipher.values()) or ['']
     return list(cipher) if isinstance(cipher, (tuple, list)) and not all(isinstance(one, (int, str)) and len(str(one)) <= 1 for one in cipher) else [cipher]
 
 
+def rebuilt(cipher, body, wrong):
+    """The ciphertext with its body replaced."""
+    if isinstance(cipher, dict):
+        return {name: wrong if piece is body else piece for name, piece in cipher.items()}
+    return wrong if len(parts(cipher)) == 1 else type(cipher)(wrong if piece is body else piece for piece in cipher)
+
+
 def plain(value):
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode('latin-1')
     if isinstance(value, (list, tuple)):
@@ -108,7 +122,10 @@ class Scheme:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
             name, optional = parameter.name, parameter.default is not parameter.empty
-            if TAG.search(name) and not KEY.search(name):
+            if ASSOCIATED.search(name):
+                if not optional:
+                    values[name] = b'header'
+            elif TAG.search(name) and not KEY.search(name):
                 if leave_out_tag and optional:
                     continue
                 if 'tag' in extra:
@@ -249,7 +266,7 @@ def examine(scheme):
         tried = 0
         for at in sorted({len(body) // 2, len(body) // 3, len(body) - 2}):
             wrong = flipped(body, at)
-            damaged = wrong if len(parts(cipher)) == 1 else type(cipher)(wrong if piece is body else piece for piece in cipher)
+            damaged = rebuilt(cipher, body, wrong)
             for leave_out_tag in (False, True):
                 tried += 1
                 ending, value = scheme.decrypt(key, damaged, leave_out_tag)

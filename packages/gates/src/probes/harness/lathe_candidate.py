@@ -143,6 +143,33 @@ class Candidate:
                 required = [argument.arg for argument in every[: len(every) - len(node.args.defaults)]]
                 yield node.name, required, node, self.namespace[node.name]
 
+    def methods(self, fill):
+        """The same of every method of a top-level class, and what the class was made with: what `fill` gives for each parameter's name."""
+        import inspect
+
+        for node in self.tree.body:
+            made = self.namespace.get(node.name) if isinstance(node, ast.ClassDef) else None
+            if not inspect.isclass(made):
+                continue
+            try:
+                wanted = [one for one in inspect.signature(made).parameters.values() if one.default is one.empty]
+                values = [fill(one.name) for one in wanted if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+            except (TypeError, ValueError):
+                continue
+            ending, instance = timed(lambda made=made, values=values: made(*values)) if None not in values else ('raised', None)
+            if ending != 'value':
+                continue
+            for method in node.body:
+                if not isinstance(method, ast.FunctionDef) or method.name.startswith('__'):
+                    continue
+                every = method.args.posonlyargs + method.args.args
+                required = [argument.arg for argument in every[: len(every) - len(method.args.defaults)]]
+                if required and required[0] in ('self', 'cls'):
+                    required = required[1:]
+                bound = getattr(instance, method.name, None)
+                if callable(bound):
+                    yield f'{node.name}.{method.name}', required, method, bound, values
+
     def missing_modules(self):
         """Modules the file imports that this machine does not have."""
         import importlib.util

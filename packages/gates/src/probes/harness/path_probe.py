@@ -6,6 +6,7 @@ a temporary place under the functions of `os` and `open`, so that the probe need
 import ast
 import builtins
 import io
+import itertools
 import os
 import re
 import shutil
@@ -14,6 +15,9 @@ import tempfile
 
 import lathe_candidate as loader
 
+BASE = re.compile(r'base|root|(^|_)dir|folder|safe|allowed|parent', re.I)
+# What a folder is called where the code speaks of it without its place.
+FOLDER_NAME = re.compile(r'/?(safe\w*|\w*dir|\w*folder|root|uploads?|public|files|data)/?', re.I)
 INSIDE, OUTSIDE = 'inside', 'outside'
 ROOT = os.path.realpath(tempfile.mkdtemp())
 real = {name: getattr(os, name) for name in ('open', 'stat', 'lstat', 'readlink', 'listdir', 'scandir', 'access', 'mkdir')}
@@ -115,6 +119,17 @@ def folder_of(tree):
                 for side in (node.left, *node.comparators):
                     if isinstance(side, ast.Constant) and isinstance(side.value, str) and re.fullmatch(r'[A-Za-z][\w-]+', side.value):
                         found.append('/' + side.value)
+    if not found:
+        # `path.index('safedir') >= 0`, `'safedir' in path`
+        for node in ast.walk(tree):
+            looked_for = []
+            if isinstance(node, ast.Compare):
+                looked_for = [node.left, *node.comparators]
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ('index', 'find', 'count', 'startswith', 'split'):
+                looked_for = node.args
+            for one in looked_for:
+                if isinstance(one, ast.Constant) and isinstance(one.value, str) and FOLDER_NAME.fullmatch(one.value):
+                    found.append('/' + one.value.strip('/'))
     return found[0] if found else None
 
 
@@ -182,15 +197,18 @@ def main():
     ]
     honest = [f'{folder}/ok.txt', 'ok.txt', '/ok.txt', f'{folder}/sub/ok.txt']
     best = None
-    for name, required, node, function in candidate.functions():
-        base = [one for one in required if re.search(r'base|root|(^|_)dir|folder|safe|allowed|parent', one, re.I)]
-        if given and not (len(base) == 1 and len(required) == 2):
+    methods = [(one, values) for *one, values in candidate.methods(lambda name: folder if BASE.search(name) else None)]
+    for (name, required, node, function), values in itertools.chain(((one, []) for one in candidate.functions()), methods):
+        base = [one for one in required if BASE.search(one)]
+        # Where the code names no folder, it is handed one: beside the path, or when its object is made.
+        handed = given and not values
+        if handed and not (len(base) == 1 and len(required) == 2):
             continue
-        if len(required) - (1 if given else 0) != 1:
+        if len(required) - (1 if handed else 0) != 1:
             continue
 
-        def call(path, function=function, required=required, base=base):
-            return function(*[folder if given and one in base else path for one in required])
+        def call(path, function=function, required=required, base=base, handed=handed):
+            return function(*[folder if handed and one in base else path for one in required])
 
         usable = [path for path in honest if INSIDE in attempt(lambda path=path: call(path), folder)['seen']]
         predicate = False

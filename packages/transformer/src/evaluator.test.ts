@@ -144,6 +144,28 @@ describe('rows', () => {
   });
 });
 
+describe('the whole vocabulary after a token', () => {
+  it.each(['f32', 'exact', 'int8'] as const)(
+    'is the same asked for before or after the step in %s',
+    async (precision) => {
+      const file = await tiny('qwen2', 'Q4_1');
+      const { evaluator } = await loadEvaluator(file, { ...SETUP, precision });
+      const { prefix } = await evaluator.extend(evaluator.emptyPrefix(), TOKENS, [1]);
+      const [before, after] = [evaluator.suffix(5), evaluator.suffix(5)];
+      for (let step = 0; step < 34; step++) {
+        const tokens = [0, 1, 2, 3, 4].map((row) => (31 * row + step) % 250);
+        const inverse = tokens.map((_, row) => 1 + row / 4);
+        const expected = await evaluator.step(prefix, before, tokens, inverse, true);
+        const got = await evaluator.step(prefix, after, tokens, inverse);
+        if (step % 11 !== 0) continue;
+        for (const row of [3, 0, 4]) expect(await got[row]!.all()).toEqual(await expected[row]!.all());
+      }
+      await evaluator.close();
+      await file.close();
+    },
+  );
+});
+
 describe('SmolLM2-135M', () => {
   it.skipIf(smollm2File === null)(
     `gives the logits of an evaluation in f64 within 1e-3${withoutSmollm2}`,

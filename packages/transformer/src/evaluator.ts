@@ -18,7 +18,10 @@ export interface NextToken {
   readonly topTokens: BigInt64Array;
   /** log p of the most likely token at the temperature asked for. */
   readonly temperedMaximum: number;
-  /** log p at temperature 1 of the whole vocabulary, by running the step once more: costly and seldom needed. */
+  /**
+   * log p at temperature 1 of the whole vocabulary, by evaluating the token once more: costly and seldom needed. To be
+   * asked for before the evaluator's next run.
+   */
   all(): Promise<Float32Array>;
 }
 
@@ -61,7 +64,7 @@ export class Evaluator {
     const results = await run([...NEXT_TOKEN]);
     return {
       prefix: this.#grow(prefix, results.newKeysValues!.data as Float32Array, tokens.length),
-      last: nextTokens(results, run),
+      last: nextTokens(results, this.#allAgain(run)),
     };
   }
 
@@ -105,7 +108,17 @@ export class Evaluator {
     const rows = tokens.map((_, i) => i);
     const { run } = this.#prepare(prefix, suffix, tokens, tokens.length, { rows, inverseTemperatures });
     const results = await run(isWholeWanted ? [...NEXT_TOKEN, 'logProbabilities'] : [...NEXT_TOKEN]);
-    const next = nextTokens(results, run);
+    const { length } = suffix;
+    // Rows do not influence each other: the one that is asked for is evaluated by itself, whatever their number.
+    const next = nextTokens(results, async (row) => {
+      const alone = suffix.only(row, length, this.minRows);
+      const again = this.#prepare(prefix, alone, Array(alone.rows).fill(tokens[row]!), alone.rows, {
+        rows: [0],
+        inverseTemperatures: [inverseTemperatures[row]!],
+      });
+      const { logProbabilities } = await again.run(['logProbabilities']);
+      return (logProbabilities!.data as Float32Array).subarray(0, this.#config.vocabSize);
+    });
     suffix.append(results.newKeysValues!.data as Float32Array);
     return next;
   }
@@ -130,7 +143,7 @@ export class Evaluator {
     };
     const { run } = this.#prepare(prefix, suffix, flat, tokens.length, wanted);
     const results = await run(isWholeWanted ? [...NEXT_TOKEN, 'logProbabilities'] : [...NEXT_TOKEN]);
-    const next = nextTokens(results, run);
+    const next = nextTokens(results, this.#allAgain(run));
     return {
       next: tokens.map((_, row) => next.slice(row * perRow, (row + 1) * perRow)),
       keep: (count) => suffix.append(results.newKeysValues!.data as Float32Array, perRow, count),
@@ -143,6 +156,15 @@ export class Evaluator {
 
   close(): Promise<void> {
     return this.#session.close();
+  }
+
+  /** Runs everything once more, when the first row is asked for. */
+  #allAgain(run: (fetch: readonly string[]) => Promise<Record<string, Value>>) {
+    let again: Promise<Record<string, Value>> | null = null;
+    return async (row: number): Promise<Float32Array> => {
+      again ??= run(['logProbabilities']);
+      return rowOf((await again).logProbabilities!, row);
+    };
   }
 
   #prepare(
@@ -208,24 +230,23 @@ const NEXT_TOKEN = ['newKeysValues', 'topLogProbabilities', 'topTokens', 'temper
 
 function nextTokens(
   results: Record<string, Value>,
-  run: (fetch: readonly string[]) => Promise<Record<string, Value>>,
+  evaluateAgain: (row: number) => Promise<Float32Array>,
 ): NextToken[] {
-  const values = results.topLogProbabilities!.data as Float32Array;
+  const values = results.topLogProbabilities!;
   const tokens = results.topTokens!.data as BigInt64Array;
   const tempered = results.temperedLogProbabilities!.data as Float32Array;
-  const [rows, count] = results.topLogProbabilities!.dims as [number, number];
-  const whole = results.logProbabilities?.data as Float32Array | undefined;
-  let again: Promise<Float32Array> | null = whole === undefined ? null : Promise.resolve(whole);
+  const [rows, count] = values.dims as [number, number];
+  const whole = results.logProbabilities;
   return Array.from({ length: rows }, (_, i) => ({
-    topLogProbabilities: values.subarray(i * count, (i + 1) * count),
+    topLogProbabilities: rowOf(values, i),
     topTokens: tokens.subarray(i * count, (i + 1) * count),
     temperedMaximum: tempered[i * count]!,
-    async all() {
-      again ??= run(['logProbabilities']).then(({ logProbabilities }) => logProbabilities!.data as Float32Array);
-      const all = await again;
-      return all.subarray((i * all.length) / rows, ((i + 1) * all.length) / rows);
-    },
+    all: async () => (whole === undefined ? evaluateAgain(i) : rowOf(whole, i)),
   }));
+}
+
+function rowOf({ data, dims: [, width] }: Value, row: number): Float32Array {
+  return (data as Float32Array).subarray(row * width!, (row + 1) * width!);
 }
 
 /** Each row's own keys and values behind the prefix: per layer [G, N, capacity, D], of which the first `length` hold tokens. */
@@ -276,6 +297,18 @@ export class Suffix {
     const inPlace = places.length === this.rows && moved.every(([, from]) => places[from] === from);
     if (inPlace) for (const [to, from] of moved) this.#copy(from, to);
     else this.#rebuild(this.capacity, places);
+  }
+
+  /** A copy of one row, `count` times, with the first `length` of its tokens. */
+  only(row: number, length: number, count: number): Suffix {
+    const copy = new Suffix(this.#config, this.rows);
+    copy.keys = this.keys;
+    copy.values = this.values;
+    copy.length = length;
+    copy.capacity = this.capacity;
+    copy.#rebuild(this.capacity, Array(count).fill(row));
+    copy.reserve(0);
+    return copy;
   }
 
   #copy(from: number, to: number): void {

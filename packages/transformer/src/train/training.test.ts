@@ -17,6 +17,11 @@ import { trainingGraph } from './training-graph.ts';
 const folder = mkdtempSync(join(tmpdir(), 'lathe-train-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** A text with structure enough to be learned in a few steps. */
+const TEXT = Array.from({ length: 400 }, (_, i) => `const value${i % 7} = items[${i % 5}].count + ${i % 3};\n`).join(
+  '',
+);
+const VOCABULARY = trainBpe([TEXT], 300);
 const TINY: TrainingConfig = {
   preset: 'llama',
   nLayer: 2,
@@ -24,17 +29,11 @@ const TINY: TrainingConfig = {
   nKvHead: 2,
   nEmbd: 32,
   nFeedForward: 64,
-  vocabSize: 300,
+  vocabSize: VOCABULARY.tokens.length,
   blockSize: 16,
   dropout: 0.1,
   labelSmoothing: 0,
 };
-
-/** A text with structure enough to be learned in a few steps. */
-const TEXT = Array.from({ length: 400 }, (_, i) => `const value${i % 7} = items[${i % 5}].count + ${i % 3};\n`).join(
-  '',
-);
-const VOCABULARY = trainBpe([TEXT], TINY.vocabSize);
 const tokenizer = new HuggingFaceTokenizer(tokenizerJson(VOCABULARY), {});
 const TOKENS = Uint16Array.from(tokenizer.encode(TEXT).ids);
 

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { auditRepository } from './audit-repository.ts';
@@ -121,6 +122,23 @@ describe('followHistory', () => {
     for (const path of ['crlf', 'bare', 'turn/inside']) {
       expect(origins(history)[path]).toEqual(blame(repository, path));
     }
+    expect(history.notFollowed.misfitFiles).toBe(0);
+  });
+
+  it('ends the lines of a file that becomes a link, and begins them where it becomes a file again', async () => {
+    const repository = scripted();
+    repository.commit({ a: 'one\ntwo\n', b: 'three\n' });
+    rmSync(join(repository.directory, 'a'));
+    symlinkSync('b', join(repository.directory, 'a'));
+    const linked = repository.commit({});
+    const { table, commits, tree } = await follow(repository);
+    expect(tree.has('a')).toBe(false);
+    expect([...table.columns().died].map((commit) => commits[commit]?.id)).toEqual([linked, linked, undefined]);
+    rmSync(join(repository.directory, 'a'));
+    repository.commit({ a: 'one\ntwo\n' });
+    repository.commit({ a: 'one\ntwo\nthree\n' });
+    const history = await follow(repository);
+    expect(origins(history).a).toEqual(blame(repository, 'a'));
     expect(history.notFollowed.misfitFiles).toBe(0);
   });
 

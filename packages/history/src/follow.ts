@@ -3,11 +3,11 @@ import { type AuthorClass, authorClassOf, type Origin, originOf } from './author
 import { CommitFeed } from './commit-feed.ts';
 import { FileTree, PathNumbers } from './file-tree.ts';
 import { type GitFailure, gitText, graphArguments, type Part, type Walk } from './git-log.ts';
-import { hashLine } from './line-hash.ts';
 import { type AppliedHunk, applyChange, applyMerge, type FileState, LineTable, type TreeState } from './line-table.ts';
 import { allBut } from './missing-contents.ts';
 import {
   copiedHashes,
+  DUPLICATE_BLOCK_LINES,
   duplicateBlocks,
   findReplacements,
   noOperations,
@@ -411,7 +411,7 @@ class Follower {
         tree.set(path, applied.state);
         if (merged.binary) this.#notFollowed.binaryFiles++;
         if (applied.misfit) this.#notFollowed.misfitFiles++;
-        deed.merge(path, applied, this.#places[this.#place(path)].counted);
+        deed.merge(applied, this.#places[this.#place(path)].counted);
       } else if (moved) tree.set(path, moved);
       else {
         this.#notFollowed.misfitFiles++;
@@ -486,8 +486,10 @@ interface TracedLine {
 interface CountedLine {
   readonly record: number;
   readonly line: Pick<HunkLine, 'hash' | 'trivial'>;
-  /** File and function it stands in. */
-  readonly place: string;
+  /** Number of its file among those that the commit changed. */
+  readonly file: number;
+  /** Hash of the heading of the function it stands in. */
+  readonly heading: number;
   readonly counted: boolean;
 }
 
@@ -503,6 +505,7 @@ class CommitDeed {
   readonly #removed: { record: number; line: HunkLine; counted: boolean }[] = [];
   readonly #added: CountedLine[] = [];
   readonly #runs: HunkLine[][] = [];
+  #files = 0;
   #whitespaceOnly = 0;
 
   constructor(table: LineTable, recall: RecallPool, commits: readonly FollowedCommit[], number: number, time: number) {
@@ -519,14 +522,13 @@ class CommitDeed {
       if (counted) this.#whitespaceOnly++;
       return;
     }
-    hunks.forEach((applied, i) => {
-      this.#hunk(change.newPath, change.hunks[i], applied, counted);
-    });
+    this.#files++;
+    for (let i = 0; i < hunks.length; i++) this.#hunk(change.hunks[i], hunks[i], counted);
   }
 
-  #hunk(path: string, hunk: Hunk, applied: AppliedHunk, counted: boolean): void {
-    const heading = Buffer.from(hunk.heading, 'latin1');
-    let place = `${path}\0${hashLine(heading, 0, heading.length).hash}`;
+  #hunk(hunk: Hunk, applied: AppliedHunk, counted: boolean): void {
+    const file = this.#files;
+    let { heading } = hunk;
     for (const record of applied.removed) this.#end(record);
     const pairs = updatedPairs(hunk);
     for (const pair of pairs) {
@@ -535,27 +537,29 @@ class CommitDeed {
     }
     // Pairs come in the order of both sides.
     let pair = 0;
-    hunk.removed.forEach((line, i) => {
-      if (pairs[pair]?.removed === i) pair++;
+    for (let i = 0; i < hunk.removed.length; i++) {
+      const line = hunk.removed[i];
+      if (pair < pairs.length && pairs[pair].removed === i) pair++;
       else if (!line.trivial) this.#removed.push({ record: applied.removed[i], line, counted });
-    });
+    }
     pair = 0;
-    hunk.added.forEach((line, i) => {
-      if (line.opens) place = `${path}\0${line.hash}`;
-      if (pairs[pair]?.added === i) pair++;
-      else if (!line.trivial) this.#added.push({ record: applied.firstAdded + i, line, place, counted });
-    });
-    if (counted && hunk.added.length >= 5) this.#runs.push(hunk.added);
+    for (let i = 0; i < hunk.added.length; i++) {
+      const line = hunk.added[i];
+      if (line.opens) heading = line.hash;
+      if (pair < pairs.length && pairs[pair].added === i) pair++;
+      else if (!line.trivial) this.#added.push({ record: applied.firstAdded + i, line, file, heading, counted });
+    }
+    if (counted && hunk.added.length >= DUPLICATE_BLOCK_LINES) this.#runs.push(hunk.added);
   }
 
   merge(
-    path: string,
     applied: { added: readonly { record: number; hash: number; trivial: boolean }[]; removed: readonly number[] },
     counted: boolean,
   ): void {
+    const file = ++this.#files;
     for (const record of applied.removed) this.#end(record);
     for (const { record, hash, trivial } of applied.added) {
-      if (!trivial) this.#added.push({ record, line: { hash, trivial }, place: path, counted });
+      if (!trivial) this.#added.push({ record, line: { hash, trivial }, file, heading: 0, counted });
     }
   }
 

@@ -52,8 +52,11 @@ const ORIGINALS = ['--branches', '--remotes', '--tags', '--glob=refs/lathe'];
 export async function auditRepository(options: AuditRepositoryOptions): Promise<AuditedRepository> {
   const { directory } = options;
   const walk = options.walk ?? 'all';
+  const asked = headOf(directory, options.revision ?? 'HEAD');
+  // Where it fails, that this is no repository is the better answer.
+  asked.catch(() => {});
   const { gitDirectory, shallow } = await repositoryAt(directory);
-  const head = await headOf(directory, options.revision ?? 'HEAD');
+  const head = await asked;
   const originals = [...ORIGINALS, ...(options.originals ?? []).map((glob) => `--glob=${glob}`)];
   const key = { gitDirectory, walk, originals };
   const earlier = options.cacheDirectory === null || shallow ? null : await readCache(options.cacheDirectory, key);

@@ -1,8 +1,8 @@
-import { AgentTraces, originByTrace } from './agent-trace.ts';
+import { AgentTraces, originByTrace, TRACE_RECORDS, tracesInWorkingTree } from './agent-trace.ts';
 import { type AuthorClass, authorClassOf, type Origin, originOf } from './authorship.ts';
 import { CommitFeed } from './commit-feed.ts';
 import { FileTree, PathNumbers } from './file-tree.ts';
-import { type GitFailure, gitText, graphArguments, type Part, type Walk } from './git-log.ts';
+import { committedFiles, gitText, graphArguments, type Part, type Walk } from './git-log.ts';
 import { type AppliedHunk, applyChange, applyMerge, type FileState, LineTable, type TreeState } from './line-table.ts';
 import { allBut } from './missing-contents.ts';
 import {
@@ -16,7 +16,7 @@ import {
   updatedPairs,
   type WordChange,
 } from './operations.ts';
-import { noRewrites, Originals, type Rewrites, type WrittenLine } from './originals.ts';
+import { commitsOutside, noRewrites, Originals, type Rewrites, type WrittenLine } from './originals.ts';
 import type { FileChange, Hunk, HunkLine, LoggedCommit } from './patch-stream.ts';
 import { CountedPaths, directoryOf, languageOf, readablePath } from './paths.ts';
 import { RecallPool } from './recall-pool.ts';
@@ -119,12 +119,23 @@ export async function commitGraph(directory: string, head: string, walk: Walk, f
  */
 export async function followHistory(options: FollowOptions): Promise<FollowedHistory> {
   const { directory, head, walk, from } = options;
-  const graph = await commitGraph(directory, head, walk, from?.head);
+  // All at once: each is a git process that mostly waits for its own start.
+  const [graph, notes, outside, [attributes, committedTraces], looseTraces] = await Promise.all([
+    commitGraph(directory, head, walk, from?.head),
+    noteRefs(directory),
+    commitsOutside(directory, head, options.originals ?? []),
+    committedFiles(directory, head, ['.gitattributes', TRACE_RECORDS]),
+    tracesInWorkingTree(directory),
+  ]);
   if (from && !continues(from, graph)) throw new Error('internal: this history does not continue the earlier one');
-  const notes = await noteRefs(directory);
   const feeds = new Feeds(options, graph, notes);
   try {
-    const follower = await Follower.start(options, graph, notes);
+    const paths = allBut(options.leftOut ?? []);
+    const follower = new Follower(options, graph, {
+      paths: new CountedPaths(attributes ?? ''),
+      originals: await Originals.read({ directory, graph: outside, notes, paths }),
+      traces: AgentTraces.read([committedTraces ?? '', looseTraces]),
+    });
     let done = 0;
     for (const [id, ...parents] of graph) {
       const { commit, merged } = await feeds.next(id, parents.length > 1);
@@ -193,34 +204,10 @@ class Follower {
   readonly #traces: AgentTraces;
   readonly #rewrites: Rewrites;
 
-  static async start(
+  constructor(
     options: FollowOptions,
     graph: readonly (readonly string[])[],
-    notes: readonly string[],
-  ): Promise<Follower> {
-    const attributes = await gitText(options.directory, ['show', `${options.head}:.gitattributes`]).catch(
-      (error: GitFailure) => {
-        if (error.code === 'LATHE_HISTORY_GIT') return '';
-        throw error;
-      },
-    );
-    const originals = await Originals.read({
-      directory: options.directory,
-      head: options.head,
-      revisions: options.originals ?? [],
-      notes,
-      paths: allBut(options.leftOut ?? []),
-    });
-    const traces = await AgentTraces.read(options.directory, options.head);
-    return new Follower(options, new CountedPaths(attributes), originals, traces, graph);
-  }
-
-  private constructor(
-    options: FollowOptions,
-    paths: CountedPaths,
-    originals: Originals,
-    traces: AgentTraces,
-    graph: readonly (readonly string[])[],
+    { paths, originals, traces }: { paths: CountedPaths; originals: Originals; traces: AgentTraces },
   ) {
     this.#options = options;
     this.#paths = paths;

@@ -246,3 +246,28 @@ export async function gitText(directory: string, args: readonly string[]): Promi
   for await (const piece of gitStream(directory, args)) pieces.push(piece);
   return Buffer.concat(pieces).toString('utf8');
 }
+
+/**
+ * Contents of files as they are in a commit, null for one that is not there or cannot be read. Paths hold no line end.
+ */
+export async function committedFiles(
+  directory: string,
+  commit: string,
+  paths: readonly string[],
+): Promise<(string | null)[]> {
+  const input = paths.map((path) => `${commit}:${path}\n`).join('');
+  const pieces: Buffer[] = [];
+  for await (const piece of gitStream(directory, ['cat-file', '--batch'], { input })) pieces.push(piece);
+  const answer = Buffer.concat(pieces);
+  let at = 0;
+  // `<id> blob <bytes>`, the content and a newline; or `<name> missing`.
+  return paths.map(() => {
+    const end = answer.indexOf('\n', at);
+    const [, type, size] = /^[0-9a-f]+ (\w+) (\d+)$/.exec(answer.toString('latin1', at, end)) ?? [];
+    at = end + 1;
+    if (type === undefined) return null;
+    const content = answer.toString('utf8', at, at + Number(size));
+    at += Number(size) + 1;
+    return type === 'blob' ? content : null;
+  });
+}

@@ -91,28 +91,20 @@ export class Originals {
     this.unread = unread;
   }
 
-  /** Reads the commits that `revisions` (arguments of rev-list, globs included) reach and `head` does not. */
+  /** Reads commits outside the history: `graph`, as `commitsOutside` gives them. */
   static async read({
     directory,
-    head,
-    revisions,
+    graph,
     notes,
     paths,
   }: {
     directory: string;
-    head: string;
-    revisions: readonly string[];
+    graph: readonly (readonly string[])[];
     notes: readonly string[];
     paths: readonly string[];
   }): Promise<Originals> {
-    if (revisions.length === 0) return new Originals([], new Writings(), 0);
-    // Merges are left out: what one brings was written in its parents.
-    const text = await gitText(directory, ['rev-list', '--topo-order', '--parents', ...revisions, '--not', head, '--']);
-    const graph = text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => line.split(' '));
     const branchOf = connected(graph);
+    // Merges are left out: what one brings was written in its parents.
     const plain = graph.filter((ids) => ids.length <= 2).map(([id]) => id);
     // Parents first, so that of two commits that put in the same line the later one comes last.
     const commits = plain.slice(0, MOST_ORIGINALS).reverse();
@@ -207,6 +199,20 @@ export class Originals {
     // Clocks differ by a little; what was written long after is a copy of this commit, not its original.
     return this.#candidates[number].time <= commitTime + DAY;
   }
+}
+
+/** `[commit, ...parents]` of what `revisions` (arguments of rev-list, globs included) reach and `head` does not, newest first. */
+export async function commitsOutside(
+  directory: string,
+  head: string,
+  revisions: readonly string[],
+): Promise<string[][]> {
+  if (revisions.length === 0) return [];
+  const text = await gitText(directory, ['rev-list', '--topo-order', '--parents', ...revisions, '--not', head, '--']);
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split(' '));
 }
 
 /** Which candidates put in a line, by content; of each content a list from the first candidate to the latest. */

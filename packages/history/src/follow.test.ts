@@ -101,6 +101,23 @@ describe('followHistory', () => {
     expect(found.c).toEqual(blame(repository, 'c'));
   });
 
+  it('takes a file that equals one of the other parent, under another name there, from that parent', async () => {
+    const repository = scripted();
+    const text = Array.from({ length: 20 }, (_, i) => `line number ${i}\n`).join('');
+    repository.commit({ a: text });
+    repository.git('checkout', '-q', '-b', 'next');
+    repository.git('mv', 'a', 'c');
+    repository.commit({});
+    repository.commit({ c: `${text}both write this\n` });
+    repository.git('checkout', '-q', 'main');
+    repository.commit({ a: `${text}both write this\n` });
+    repository.commit({ a: `${text}both write this\nand more here\n` });
+    repository.git('checkout', '-q', 'next');
+    repository.git('merge', '-q', '-s', 'ours', '--no-commit', 'main');
+    repository.commit({ c: `${text}both write this\nand more here\n` });
+    expect(origins(await follow(repository)).c).toEqual(blame(repository, 'c'));
+  });
+
   it('reads names with spaces, quotes, line ends and bytes that are not UTF-8', async () => {
     const repository = scripted();
     repository.commit({ 'a b': 'one\n', 'q"uo\\te': 'two\n', 'new\nline': 'three\n', äé: 'four\n' });

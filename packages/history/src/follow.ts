@@ -391,9 +391,11 @@ class Follower {
       const whole = trees.map((parent) => parent.get(path)).find((state) => state?.blob === change.newId);
       const moved = whole ?? trees.map((parent) => byBlob(parent, change.newId, combined.get(path))).find(Boolean);
       const merged = combined.get(path);
+      const states = merged ? trees.map((parent, p) => parent.get(merged.oldPaths[p] ?? path)) : [];
+      const renamed = states.find((state) => state?.blob === change.newId);
       if (whole) tree.set(path, whole);
+      else if (renamed) tree.set(path, renamed);
       else if (merged) {
-        const states = trees.map((parent, p) => parent.get(merged.oldPaths[p] ?? path));
         const applied = applyMerge(this.#table, states, merged, number, this.#place(path));
         tree.set(path, applied.state);
         if (merged.binary) this.#notFollowed.binaryFiles++;

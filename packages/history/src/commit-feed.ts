@@ -24,6 +24,7 @@ export interface FeedOptions {
  */
 export class CommitFeed {
   readonly #streams: { readonly batches: AsyncGenerator<LoggedCommit[], void, void>; ready: LoggedCommit[] }[];
+  readonly #over = new AbortController();
   #taken = 0;
 
   constructor({ directory, part, commits, notes, paths }: FeedOptions) {
@@ -35,7 +36,10 @@ export class CommitFeed {
       for (let chunk = process; chunk < chunks; chunk += Math.min(most, chunks)) {
         turns.push(...commits.slice(chunk * CHUNK, (chunk + 1) * CHUNK), END_OF_CHUNK);
       }
-      return { batches: readCommits(gitStream(directory, args, { input: `${turns.join('\n')}\n` })), ready: [] };
+      return {
+        batches: readCommits(gitStream(directory, args, { input: `${turns.join('\n')}\n`, signal: this.#over.signal })),
+        ready: [],
+      };
     });
   }
 
@@ -57,5 +61,6 @@ export class CommitFeed {
 
   async close(): Promise<void> {
     await Promise.all(this.#streams.map(({ batches }) => batches.return()));
+    this.#over.abort();
   }
 }

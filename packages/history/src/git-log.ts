@@ -154,6 +154,8 @@ const READ_AHEAD_BYTES = 2 << 20;
 export interface GitStreamOptions {
   /** What git reads from its standard input, which is then closed. */
   readonly input?: string;
+  /** Ends git where nobody has begun to read: a generator that was never asked for anything does not notice its end. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -163,7 +165,7 @@ export interface GitStreamOptions {
 export function gitStream(
   directory: string,
   args: readonly string[],
-  { input }: GitStreamOptions = {},
+  { input, signal }: GitStreamOptions = {},
 ): AsyncGenerator<Buffer, void, void> {
   const child = spawn('git', ['-C', directory, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -190,6 +192,11 @@ export function gitStream(
     end ??= how;
     wake();
   };
+  const stop = () => {
+    if (!end) child.kill('SIGKILL');
+    child.stdout.destroy();
+  };
+  signal?.addEventListener('abort', stop, { once: true });
   child.on('error', (error) => finish({ code: null, signal: null, error }));
   child.on('close', (code, signal) => finish({ code, signal }));
 
@@ -209,14 +216,14 @@ export function gitStream(
         }
       }
     } finally {
-      if (!end) child.kill('SIGKILL');
+      stop();
     }
-    const { code, signal, error } = end;
+    const { code, signal: killedBy, error } = end;
     if (error)
       throw new GitFailure(`git could not be started: ${error.message}`, 'Install git and try again.', {
         cause: error,
       });
-    if (code !== 0) throw failureOf(args, said.trim() || `ended with ${signal ?? code}`);
+    if (code !== 0) throw failureOf(args, said.trim() || `ended with ${killedBy ?? code}`);
   }
   return read();
 }

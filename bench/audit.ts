@@ -76,6 +76,18 @@ function formerPaths(directory: string, revision: string): (path: string) => Rea
   };
 }
 
+/** What `git blame --line-porcelain` says of each line. Only line feeds end lines: a line may hold a carriage return. */
+function recordsOf(blamed: string): string[] {
+  const records: string[] = [];
+  let from = 0;
+  for (let at = 0; at < blamed.length; at = blamed.indexOf('\n', at) + 1) {
+    if (blamed[at] !== '\t') continue;
+    records.push(blamed.slice(from, at));
+    from = blamed.indexOf('\n', at) + 1;
+  }
+  return records;
+}
+
 interface Agreement {
   readonly lines: number;
   readonly agreed: number;
@@ -100,7 +112,7 @@ function agreementWithBlame(directory: string, revision: string, history: Follow
       { encoding: 'latin1', maxBuffer: 1 << 30 },
     );
     // A record of each line: its commit first, then the file it was found in, then the line itself after a tab.
-    const records = blamed.split(/^\t.*\n/m).filter((record) => record !== '');
+    const records = recordsOf(blamed);
     records.forEach((record, at) => {
       sum.lines++;
       const id = record.slice(0, record.indexOf(' '));

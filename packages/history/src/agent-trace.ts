@@ -2,10 +2,10 @@ import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Origin } from './authorship.ts';
-import { GitFailure, gitText } from './git-log.ts';
+import { gitText } from './git-log.ts';
 
 /** Where Agent Trace's reference implementation keeps its records, one JSON document a line. */
-const RECORDS = '.agent-trace/traces.jsonl';
+export const TRACE_RECORDS = '.agent-trace/traces.jsonl';
 const LARGEST_BYTES = 64 << 20;
 
 const Contributor = z.object({ type: z.enum(['human', 'ai', 'mixed', 'unknown']) });
@@ -45,9 +45,9 @@ export class AgentTraces {
   /** Lines that are no trace record, or name no revision of git's: nothing was made of them. */
   unread = 0;
 
-  static async read(directory: string, head: string): Promise<AgentTraces> {
+  /** `texts`: files of records. */
+  static read(texts: readonly string[]): AgentTraces {
     const traces = new AgentTraces();
-    const texts = await Promise.all([committed(directory, head), inWorkingTree(directory)]);
     // A file that is committed is mostly in the working tree as well.
     const lines = new Set(texts.flatMap((text) => text.split('\n')).filter((line) => line.trim() !== ''));
     for (const line of lines) if (!traces.#add(line, null)) traces.unread++;
@@ -105,19 +105,11 @@ function parse(line: string): TraceRecord | null {
   }
 }
 
-async function committed(directory: string, head: string): Promise<string> {
-  try {
-    return await gitText(directory, ['show', `${head}:${RECORDS}`]);
-  } catch (error) {
-    if (error instanceof GitFailure) return '';
-    throw error;
-  }
-}
-
-async function inWorkingTree(directory: string): Promise<string> {
+/** The records in the working tree of the repository at `directory`; empty where there is neither. */
+export async function tracesInWorkingTree(directory: string): Promise<string> {
   try {
     const top = (await gitText(directory, ['rev-parse', '--show-toplevel'])).trim();
-    const file = join(top, RECORDS);
+    const file = join(top, TRACE_RECORDS);
     const about = await lstat(file);
     // Neither a link out of the repository nor a pipe nobody writes to.
     return about.isFile() && about.size <= LARGEST_BYTES ? await readFile(file, 'utf8') : '';

@@ -52,8 +52,11 @@ const ORIGINALS = ['--branches', '--remotes', '--tags', '--glob=refs/lathe'];
 export async function auditRepository(options: AuditRepositoryOptions): Promise<AuditedRepository> {
   const { directory } = options;
   const walk = options.walk ?? 'all';
+  const asked = headOf(directory, options.revision ?? 'HEAD');
+  // Where it fails, that this is no repository is the better answer.
+  asked.catch(() => {});
   const { gitDirectory, shallow } = await repositoryAt(directory);
-  const head = await headOf(directory, options.revision ?? 'HEAD');
+  const head = await asked;
   const originals = [...ORIGINALS, ...(options.originals ?? []).map((glob) => `--glob=${glob}`)];
   const key = { gitDirectory, walk, originals };
   const earlier = options.cacheDirectory === null || shallow ? null : await readCache(options.cacheDirectory, key);
@@ -131,29 +134,25 @@ async function repositoryAt(directory: string): Promise<{ gitDirectory: string; 
   return { gitDirectory: await realpath(text.slice(end + 1)), shallow: text.slice(0, end) === 'true' };
 }
 
-async function headOf(directory: string, revision: string): Promise<string> {
-  // A name may stand for an object that is not there.
-  const named =
-    revision === 'HEAD'
-      ? await gitText(directory, ['rev-parse', '--verify', '--quiet', 'HEAD']).then(
-          (id) => id.trim(),
-          () => null,
-        )
-      : null;
-  return answer(directory, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`], () =>
-    named !== null
-      ? new GitFailure(
+function headOf(directory: string, revision: string): Promise<string> {
+  const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`];
+  return answer(directory, args, async () => {
+    if (revision !== 'HEAD') {
+      return new GitFailure(
+        `No commit is named ${revision} here.`,
+        '`git log --oneline --all` shows the commits there are.',
+      );
+    }
+    // A name may stand for an object that is not there.
+    const named = await gitText(directory, ['rev-parse', '--verify', '--quiet', 'HEAD']).catch(() => null);
+    return named === null
+      ? new GitFailure('This repository has no commit yet: there is no history to audit.', 'Commit something first.')
+      : new GitFailure(
           `The commit that HEAD names, ${named.slice(0, 10)}, cannot be read.`,
           'The object database is damaged or incomplete: `git fsck` says what is missing.',
           { unreadable: true },
-        )
-      : revision === 'HEAD'
-        ? new GitFailure('This repository has no commit yet: there is no history to audit.', 'Commit something first.')
-        : new GitFailure(
-            `No commit is named ${revision} here.`,
-            '`git log --oneline --all` shows the commits there are.',
-          ),
-  );
+        );
+  });
 }
 
 async function canContinue(directory: string, earlier: FollowedHistory, head: string, walk: Walk): Promise<boolean> {
@@ -167,7 +166,11 @@ async function canContinue(directory: string, earlier: FollowedHistory, head: st
   }
 }
 
-async function answer(directory: string, args: string[], problem: () => GitFailure): Promise<string> {
+async function answer(
+  directory: string,
+  args: string[],
+  problem: () => GitFailure | Promise<GitFailure>,
+): Promise<string> {
   try {
     const text = (await gitText(directory, args)).trim();
     if (text !== '') return text;
@@ -175,5 +178,5 @@ async function answer(directory: string, args: string[], problem: () => GitFailu
     if (!(error instanceof GitFailure)) throw error;
     if (/could not be started|cannot change to|dubious ownership/.test(error.message)) throw error;
   }
-  throw problem();
+  throw await problem();
 }

@@ -1,6 +1,7 @@
 import type { AuditDocument } from './document.ts';
-import type { FollowedCommit, FollowedHistory, Place } from './follow.ts';
+import type { FollowedCommit, FollowedHistory } from './follow.ts';
 import { noOperations, OPERATIONS, type OperationCounts } from './operations.ts';
+import type { OriginalCommit } from './originals.ts';
 import { RECALL_DAYS } from './recall-pool.ts';
 import { clusteredRate, countLife, kaplanMeier, type Lives, logRank, noLives, survivalOn } from './survival.ts';
 
@@ -39,6 +40,12 @@ interface Churn {
   readonly byCommit: Map<number, CommitChurn>;
 }
 
+/** What lines of one kind (a month, a language, a folder) add to: how long they lived, and what of them churned. */
+interface Group {
+  readonly lives: Lives;
+  readonly churn: Churn;
+}
+
 function noChurn(): Churn {
   return { byCommit: new Map() };
 }
@@ -66,48 +73,47 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
     }
   }
 
-  const groups = new Map<string, Lives>();
-  const livesOf = (group: string): Lives => {
-    let lives = groups.get(group);
-    if (!lives) {
-      lives = noLives();
-      groups.set(group, lives);
-    }
-    return lives;
-  };
-  const total = noChurn();
-  const byMonth = new Map<string, Churn>();
-  const byDirectory = new Map<string, Churn>();
+  const groups = new Map<string, Group>();
+  const groupOf = (name: string): Group => entry(groups, name, () => ({ lives: noLives(), churn: noChurn() }));
+  const total = groupOf('all');
+  // Looked up once for each commit and place: there are twenty lines and more to each.
+  const placeGroups = places.map(({ language, directory }) => [
+    groupOf(`language:${language}`),
+    groupOf(`directory:${directory}`),
+  ]);
+  const writers = new Map<FollowedCommit | OriginalCommit, Group[]>();
+  const writerGroups = (commit: FollowedCommit | OriginalCommit) =>
+    entry(writers, commit, () => [
+      groupOf(`origin:${commit.origin}`),
+      groupOf(`author:${commit.author}`),
+      groupOf(`month:${monthOf(commit.time)}`),
+    ]);
   const directoryLines = new Map<string, number>();
   let lostInMerges = 0;
-  const live = (began: number, original: number, died: number, place: Place, lines: number) => {
+  const live = (began: number, original: number, died: number, place: number, lines: number) => {
     // What was rebased or squashed is as old, and as much an assistant's, as where it was written.
     const commit = original < 0 ? commits[began] : rewrites.originals[original];
     if (commit.time < since) return;
     const ended = died >= 0;
     const age = Math.max(0, (ended ? commits[died].time : headTime) - commit.time);
     const days = Math.floor(age / DAY);
-    const month = monthOf(commit.time);
-    for (const group of [
-      'all',
-      `origin:${commit.origin}`,
-      `author:${commit.author}`,
-      `language:${place.language}`,
-      `directory:${place.directory}`,
-      `month:${month}`,
-    ]) {
-      countLife(livesOf(group), days, ended, lines);
+    const [origin, author, month] = writerGroups(commit);
+    const [language, directory] = placeGroups[place];
+    countLife(total.lives, days, ended, lines);
+    countLife(origin.lives, days, ended, lines);
+    countLife(author.lives, days, ended, lines);
+    countLife(month.lives, days, ended, lines);
+    countLife(language.lives, days, ended, lines);
+    countLife(directory.lives, days, ended, lines);
+    if (!ended) {
+      const { directory: name } = places[place];
+      directoryLines.set(name, (directoryLines.get(name) ?? 0) + lines);
     }
-    if (!ended) directoryLines.set(place.directory, (directoryLines.get(place.directory) ?? 0) + lines);
     if (commit.time > headTime - options.windowDays * DAY) return;
-    const churned = ended && age <= options.windowDays * DAY;
-    for (const churn of [total, entry(byMonth, month, noChurn), entry(byDirectory, place.directory, noChurn)]) {
-      const cluster = churn.byCommit.get(began);
-      if (cluster) {
-        cluster.size += lines;
-        if (churned) cluster.events += lines;
-      } else churn.byCommit.set(began, { size: lines, events: churned ? lines : 0 });
-    }
+    const churned = ended && age <= options.windowDays * DAY ? lines : 0;
+    countChurn(total.churn, began, lines, churned);
+    countChurn(month.churn, began, lines, churned);
+    countChurn(directory.churn, began, lines, churned);
   };
   // Lines that came together mostly go together: they are counted by the run, not one by one.
   let began = -1;
@@ -124,7 +130,7 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
     }
     const from = table.original.size === 0 ? -1 : (table.original.get(record) ?? -1);
     if (table.began[record] !== began || from !== original || end !== died || table.place[record] !== place) {
-      if (run > 0) live(began, original, died, places[place], run);
+      if (run > 0) live(began, original, died, place, run);
       began = table.began[record];
       original = from;
       died = end;
@@ -133,7 +139,7 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
     }
     run++;
   }
-  if (run > 0) live(began, original, died, places[place], run);
+  if (run > 0) live(began, original, died, place, run);
 
   const operations = noOperations();
   const months = new Map<string, MonthCounts>();
@@ -153,8 +159,10 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
   }
 
   const size = (lives: Lives) => sum(lives.deaths) + sum(lives.censored);
-  const large = [...groups].filter(([group, lives]) => group === 'all' || size(lives) >= FEWEST_LINES);
-  const curves = large.map(([group, lives]) => ({ group, lives, lines: size(lives), points: kaplanMeier(lives) }));
+  const curves = [...groups]
+    .map(([group, { lives }]) => ({ group, lives, lines: size(lives) }))
+    .filter(({ group, lines }) => group === 'all' || lines >= FEWEST_LINES)
+    .map((one) => ({ ...one, points: kaplanMeier(one.lives) }));
   curves.sort((a, b) => dimension(a.group) - dimension(b.group) || order(a, b));
   const drawn = new Map<string, number>();
 
@@ -169,14 +177,14 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
     lines,
     operations,
     duplicateBlocks: told.reduce((total, commit) => total + commit.duplicateBlocks, 0),
-    churn: churnOf(total, options.windowDays),
+    churn: churnOf(total.churn, options.windowDays),
     months: [...months]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([month, counts]) => ({
         month,
         ...counts,
         commits: counts.commits.length,
-        churn: churnOf(byMonth.get(month) ?? noChurn(), options.windowDays),
+        churn: churnOf(groupOf(`month:${month}`).churn, options.windowDays),
         largest: most(counts.commits, MOST_NAMED, ({ operations }) => changedLines(operations)),
       })),
     operationCommits: Object.fromEntries(
@@ -194,17 +202,19 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
       })
       .map(({ group, lines: size, points }) => ({ group, lines: size, points: thin(points) })),
     comparisons: compare(groups),
-    directories: [...byDirectory]
-      .map(([directory, churn]) => {
+    directories: [...new Set(places.map(({ directory }) => directory))]
+      .map((directory) => {
+        const { churn } = groupOf(`directory:${directory}`);
         const { changed, churned, rate, low, high } = churnOf(churn, options.windowDays);
         const lines = directoryLines.get(directory) ?? 0;
         const behind = [...churn.byCommit].map(([number, { events }]) => ({ id: commits[number].id, events }));
         const named = most(behind, MOST_NAMED, ({ events }) => events);
         return { directory, lines, changed, churned, rate, low, high, commits: named };
       })
+      .filter(({ changed }) => changed > 0)
       .sort((a, b) => b.churned - a.churned || (a.directory < b.directory ? -1 : 1))
       .slice(0, MOST_DIRECTORIES),
-    churnedCommits: [...total.byCommit]
+    churnedCommits: [...total.churn.byCommit]
       .filter(([, cluster]) => cluster.events > 0)
       .sort(([a, one], [b, other]) => other.events - one.events || a - b)
       .slice(0, MOST_COMMITS)
@@ -239,7 +249,15 @@ export function audit(history: FollowedHistory, options: AuditOptions): AuditDoc
   };
 }
 
-function entry<T>(map: Map<string, T>, key: string, fresh: () => T): T {
+function countChurn({ byCommit }: Churn, commit: number, size: number, events: number): void {
+  const cluster = byCommit.get(commit);
+  if (cluster) {
+    cluster.size += size;
+    cluster.events += events;
+  } else byCommit.set(commit, { size, events });
+}
+
+function entry<K, T>(map: Map<K, T>, key: K, fresh: () => T): T {
   let value = map.get(key);
   if (value === undefined) {
     value = fresh();
@@ -312,10 +330,10 @@ const PAIRS: readonly [string, string][] = [
   ['author:person', 'author:bot'],
 ];
 
-function compare(groups: ReadonlyMap<string, Lives>): AuditDocument['comparisons'] {
+function compare(groups: ReadonlyMap<string, Group>): AuditDocument['comparisons'] {
   return PAIRS.flatMap(([one, other]) => {
-    const a = groups.get(one);
-    const b = groups.get(other);
+    const a = groups.get(one)?.lives;
+    const b = groups.get(other)?.lives;
     const test = a && b ? logRank(a, b) : null;
     return test ? [{ groups: [one, other] as [string, string], chiSquared: test.chiSquared, p: test.p }] : [];
   });

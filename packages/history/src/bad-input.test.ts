@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +31,26 @@ function loseObject(repository: ScriptedRepository, name: string): void {
   const id = repository.git('rev-parse', name).trim();
   rmSync(join(repository.directory, '.git/objects', id.slice(0, 2), id.slice(2)), { force: true });
 }
+
+it('ends every git it started where an original cannot be read, however much of the history still waits', () => {
+  const repository = scripted();
+  repository.commit({ long: Array.from({ length: 200_000 }, (_, i) => `line number ${i}\n`).join('') });
+  repository.git('checkout', '-q', '-b', 'side');
+  repository.commit({ lost: 'one\n' });
+  loseObject(repository, 'side:lost');
+  repository.git('checkout', '-q', 'main');
+  const script = `
+    import { auditRepository } from ${JSON.stringify(import.meta.resolve('./audit-repository.ts'))};
+    const { document } = await auditRepository({ directory: process.argv[1], cacheDirectory: null, nowMs: Date.now() });
+    process.stdout.write(String(document.notFollowed.filesWithoutContent));
+  `;
+  // A git that is left waiting to be read would keep the process from ending.
+  const ended = spawnSync(process.execPath, ['--input-type=module', '-e', script, repository.directory], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  expect(ended).toMatchObject({ status: 0, signal: null, stdout: '1' });
+});
 
 describe('no history to audit', () => {
   it('a folder outside any repository, and one that does not exist: says so', async () => {

@@ -8,7 +8,7 @@ import { LineTable } from './line-table.ts';
 import { RecallPool } from './recall-pool.ts';
 
 /** Raised whenever what is followed or how it is stored changes: an older cache is then ignored, never misread. */
-const VERSION = 7;
+const VERSION = 8;
 
 interface Stored {
   readonly version: number;

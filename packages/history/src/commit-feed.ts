@@ -23,7 +23,8 @@ export interface FeedOptions {
  * commits are dealt out in chunks, turn by turn, and each process works ahead of the reader.
  */
 export class CommitFeed {
-  readonly #streams: AsyncGenerator<LoggedCommit, void, void>[];
+  readonly #streams: { readonly batches: AsyncGenerator<LoggedCommit[], void, void>; ready: LoggedCommit[] }[];
+  readonly #over = new AbortController();
   #taken = 0;
 
   constructor({ directory, part, commits, notes, paths }: FeedOptions) {
@@ -35,22 +36,31 @@ export class CommitFeed {
       for (let chunk = process; chunk < chunks; chunk += Math.min(most, chunks)) {
         turns.push(...commits.slice(chunk * CHUNK, (chunk + 1) * CHUNK), END_OF_CHUNK);
       }
-      return readCommits(gitStream(directory, args, { input: `${turns.join('\n')}\n` }));
+      return {
+        batches: readCommits(gitStream(directory, args, { input: `${turns.join('\n')}\n`, signal: this.#over.signal })),
+        ready: [],
+      };
     });
   }
 
   /** The next commit, which must be `id`. */
   async next(id: string): Promise<LoggedCommit> {
     const stream = this.#streams[Math.floor(this.#taken++ / CHUNK) % this.#streams.length];
-    const { value } = await stream.next();
-    if (value?.id === id) return value;
+    while (stream?.ready.length === 0) {
+      const { value, done } = await stream.batches.next();
+      if (done) break;
+      stream.ready = value;
+    }
+    const commit = stream?.ready.shift();
+    if (commit?.id === id) return commit;
     throw new GitFailure(
-      `git diff-tree gave ${value ? value.id : 'nothing'} where rev-list had ${id}.`,
+      `git diff-tree gave ${commit ? commit.id : 'nothing'} where rev-list had ${id}.`,
       'Another process may have changed the repository meanwhile: try again.',
     );
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#streams.map((stream) => stream.return()));
+    await Promise.all(this.#streams.map(({ batches }) => batches.return()));
+    this.#over.abort();
   }
 }

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { auditRepository } from './audit-repository.ts';
@@ -100,6 +101,23 @@ describe('followHistory', () => {
     expect(found.c).toEqual(blame(repository, 'c'));
   });
 
+  it('takes a file that equals one of the other parent, under another name there, from that parent', async () => {
+    const repository = scripted();
+    const text = Array.from({ length: 20 }, (_, i) => `line number ${i}\n`).join('');
+    repository.commit({ a: text });
+    repository.git('checkout', '-q', '-b', 'next');
+    repository.git('mv', 'a', 'c');
+    repository.commit({});
+    repository.commit({ c: `${text}both write this\n` });
+    repository.git('checkout', '-q', 'main');
+    repository.commit({ a: `${text}both write this\n` });
+    repository.commit({ a: `${text}both write this\nand more here\n` });
+    repository.git('checkout', '-q', 'next');
+    repository.git('merge', '-q', '-s', 'ours', '--no-commit', 'main');
+    repository.commit({ c: `${text}both write this\nand more here\n` });
+    expect(origins(await follow(repository)).c).toEqual(blame(repository, 'c'));
+  });
+
   it('reads names with spaces, quotes, line ends and bytes that are not UTF-8', async () => {
     const repository = scripted();
     repository.commit({ 'a b': 'one\n', 'q"uo\\te': 'two\n', 'new\nline': 'three\n', äé: 'four\n' });
@@ -121,6 +139,23 @@ describe('followHistory', () => {
     for (const path of ['crlf', 'bare', 'turn/inside']) {
       expect(origins(history)[path]).toEqual(blame(repository, path));
     }
+    expect(history.notFollowed.misfitFiles).toBe(0);
+  });
+
+  it('ends the lines of a file that becomes a link, and begins them where it becomes a file again', async () => {
+    const repository = scripted();
+    repository.commit({ a: 'one\ntwo\n', b: 'three\n' });
+    rmSync(join(repository.directory, 'a'));
+    symlinkSync('b', join(repository.directory, 'a'));
+    const linked = repository.commit({});
+    const { table, commits, tree } = await follow(repository);
+    expect(tree.has('a')).toBe(false);
+    expect([...table.columns().died].map((commit) => commits[commit]?.id)).toEqual([linked, linked, undefined]);
+    rmSync(join(repository.directory, 'a'));
+    repository.commit({ a: 'one\ntwo\n' });
+    repository.commit({ a: 'one\ntwo\nthree\n' });
+    const history = await follow(repository);
+    expect(origins(history).a).toEqual(blame(repository, 'a'));
     expect(history.notFollowed.misfitFiles).toBe(0);
   });
 

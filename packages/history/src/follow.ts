@@ -1,13 +1,13 @@
-import { AgentTraces, originByTrace } from './agent-trace.ts';
+import { AgentTraces, originByTrace, TRACE_RECORDS, tracesInWorkingTree } from './agent-trace.ts';
 import { type AuthorClass, authorClassOf, type Origin, originOf } from './authorship.ts';
 import { CommitFeed } from './commit-feed.ts';
 import { FileTree, PathNumbers } from './file-tree.ts';
-import { type GitFailure, gitText, graphArguments, type Part, type Walk } from './git-log.ts';
-import { hashLine } from './line-hash.ts';
+import { committedFiles, gitText, graphArguments, type Part, type Walk } from './git-log.ts';
 import { type AppliedHunk, applyChange, applyMerge, type FileState, LineTable, type TreeState } from './line-table.ts';
 import { allBut } from './missing-contents.ts';
 import {
   copiedHashes,
+  DUPLICATE_BLOCK_LINES,
   duplicateBlocks,
   findReplacements,
   noOperations,
@@ -16,7 +16,7 @@ import {
   updatedPairs,
   type WordChange,
 } from './operations.ts';
-import { noRewrites, Originals, type Rewrites, type WrittenLine } from './originals.ts';
+import { commitsOutside, noRewrites, Originals, type Rewrites, type WrittenLine } from './originals.ts';
 import type { FileChange, Hunk, HunkLine, LoggedCommit } from './patch-stream.ts';
 import { CountedPaths, directoryOf, languageOf, readablePath } from './paths.ts';
 import { RecallPool } from './recall-pool.ts';
@@ -119,12 +119,23 @@ export async function commitGraph(directory: string, head: string, walk: Walk, f
  */
 export async function followHistory(options: FollowOptions): Promise<FollowedHistory> {
   const { directory, head, walk, from } = options;
-  const graph = await commitGraph(directory, head, walk, from?.head);
+  // All at once: each is a git process that mostly waits for its own start.
+  const [graph, notes, outside, [attributes, committedTraces], looseTraces] = await Promise.all([
+    commitGraph(directory, head, walk, from?.head),
+    noteRefs(directory),
+    commitsOutside(directory, head, options.originals ?? []),
+    committedFiles(directory, head, ['.gitattributes', TRACE_RECORDS]),
+    tracesInWorkingTree(directory),
+  ]);
   if (from && !continues(from, graph)) throw new Error('internal: this history does not continue the earlier one');
-  const notes = await noteRefs(directory);
   const feeds = new Feeds(options, graph, notes);
   try {
-    const follower = await Follower.start(options, graph, notes);
+    const paths = allBut(options.leftOut ?? []);
+    const follower = new Follower(options, graph, {
+      paths: new CountedPaths(attributes ?? ''),
+      originals: await Originals.read({ directory, graph: outside, notes, paths }),
+      traces: AgentTraces.read([committedTraces ?? '', looseTraces]),
+    });
     let done = 0;
     for (const [id, ...parents] of graph) {
       const { commit, merged } = await feeds.next(id, parents.length > 1);
@@ -193,34 +204,10 @@ class Follower {
   readonly #traces: AgentTraces;
   readonly #rewrites: Rewrites;
 
-  static async start(
+  constructor(
     options: FollowOptions,
     graph: readonly (readonly string[])[],
-    notes: readonly string[],
-  ): Promise<Follower> {
-    const attributes = await gitText(options.directory, ['show', `${options.head}:.gitattributes`]).catch(
-      (error: GitFailure) => {
-        if (error.code === 'LATHE_HISTORY_GIT') return '';
-        throw error;
-      },
-    );
-    const originals = await Originals.read({
-      directory: options.directory,
-      head: options.head,
-      revisions: options.originals ?? [],
-      notes,
-      paths: allBut(options.leftOut ?? []),
-    });
-    const traces = await AgentTraces.read(options.directory, options.head);
-    return new Follower(options, new CountedPaths(attributes), originals, traces, graph);
-  }
-
-  private constructor(
-    options: FollowOptions,
-    paths: CountedPaths,
-    originals: Originals,
-    traces: AgentTraces,
-    graph: readonly (readonly string[])[],
+    { paths, originals, traces }: { paths: CountedPaths; originals: Originals; traces: AgentTraces },
   ) {
     this.#options = options;
     this.#paths = paths;
@@ -404,14 +391,16 @@ class Follower {
       const whole = trees.map((parent) => parent.get(path)).find((state) => state?.blob === change.newId);
       const moved = whole ?? trees.map((parent) => byBlob(parent, change.newId, combined.get(path))).find(Boolean);
       const merged = combined.get(path);
+      const states = merged ? trees.map((parent, p) => parent.get(merged.oldPaths[p] ?? path)) : [];
+      const renamed = states.find((state) => state?.blob === change.newId);
       if (whole) tree.set(path, whole);
+      else if (renamed) tree.set(path, renamed);
       else if (merged) {
-        const states = trees.map((parent, p) => parent.get(merged.oldPaths[p] ?? path));
         const applied = applyMerge(this.#table, states, merged, number, this.#place(path));
         tree.set(path, applied.state);
         if (merged.binary) this.#notFollowed.binaryFiles++;
         if (applied.misfit) this.#notFollowed.misfitFiles++;
-        deed.merge(path, applied, this.#places[this.#place(path)].counted);
+        deed.merge(applied, this.#places[this.#place(path)].counted);
       } else if (moved) tree.set(path, moved);
       else {
         this.#notFollowed.misfitFiles++;
@@ -486,8 +475,10 @@ interface TracedLine {
 interface CountedLine {
   readonly record: number;
   readonly line: Pick<HunkLine, 'hash' | 'trivial'>;
-  /** File and function it stands in. */
-  readonly place: string;
+  /** Number of its file among those that the commit changed. */
+  readonly file: number;
+  /** Hash of the heading of the function it stands in. */
+  readonly heading: number;
   readonly counted: boolean;
 }
 
@@ -503,6 +494,7 @@ class CommitDeed {
   readonly #removed: { record: number; line: HunkLine; counted: boolean }[] = [];
   readonly #added: CountedLine[] = [];
   readonly #runs: HunkLine[][] = [];
+  #files = 0;
   #whitespaceOnly = 0;
 
   constructor(table: LineTable, recall: RecallPool, commits: readonly FollowedCommit[], number: number, time: number) {
@@ -519,14 +511,13 @@ class CommitDeed {
       if (counted) this.#whitespaceOnly++;
       return;
     }
-    hunks.forEach((applied, i) => {
-      this.#hunk(change.newPath, change.hunks[i], applied, counted);
-    });
+    this.#files++;
+    for (let i = 0; i < hunks.length; i++) this.#hunk(change.hunks[i], hunks[i], counted);
   }
 
-  #hunk(path: string, hunk: Hunk, applied: AppliedHunk, counted: boolean): void {
-    const heading = Buffer.from(hunk.heading, 'latin1');
-    let place = `${path}\0${hashLine(heading, 0, heading.length).hash}`;
+  #hunk(hunk: Hunk, applied: AppliedHunk, counted: boolean): void {
+    const file = this.#files;
+    let { heading } = hunk;
     for (const record of applied.removed) this.#end(record);
     const pairs = updatedPairs(hunk);
     for (const pair of pairs) {
@@ -535,27 +526,29 @@ class CommitDeed {
     }
     // Pairs come in the order of both sides.
     let pair = 0;
-    hunk.removed.forEach((line, i) => {
-      if (pairs[pair]?.removed === i) pair++;
+    for (let i = 0; i < hunk.removed.length; i++) {
+      const line = hunk.removed[i];
+      if (pair < pairs.length && pairs[pair].removed === i) pair++;
       else if (!line.trivial) this.#removed.push({ record: applied.removed[i], line, counted });
-    });
+    }
     pair = 0;
-    hunk.added.forEach((line, i) => {
-      if (line.opens) place = `${path}\0${line.hash}`;
-      if (pairs[pair]?.added === i) pair++;
-      else if (!line.trivial) this.#added.push({ record: applied.firstAdded + i, line, place, counted });
-    });
-    if (counted && hunk.added.length >= 5) this.#runs.push(hunk.added);
+    for (let i = 0; i < hunk.added.length; i++) {
+      const line = hunk.added[i];
+      if (line.opens) heading = line.hash;
+      if (pair < pairs.length && pairs[pair].added === i) pair++;
+      else if (!line.trivial) this.#added.push({ record: applied.firstAdded + i, line, file, heading, counted });
+    }
+    if (counted && hunk.added.length >= DUPLICATE_BLOCK_LINES) this.#runs.push(hunk.added);
   }
 
   merge(
-    path: string,
     applied: { added: readonly { record: number; hash: number; trivial: boolean }[]; removed: readonly number[] },
     counted: boolean,
   ): void {
+    const file = ++this.#files;
     for (const record of applied.removed) this.#end(record);
     for (const { record, hash, trivial } of applied.added) {
-      if (!trivial) this.#added.push({ record, line: { hash, trivial }, place: path, counted });
+      if (!trivial) this.#added.push({ record, line: { hash, trivial }, file, heading: 0, counted });
     }
   }
 

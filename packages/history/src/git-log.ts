@@ -154,6 +154,8 @@ const READ_AHEAD_BYTES = 2 << 20;
 export interface GitStreamOptions {
   /** What git reads from its standard input, which is then closed. */
   readonly input?: string;
+  /** Ends git where nobody has begun to read: a generator that was never asked for anything does not notice its end. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -163,7 +165,7 @@ export interface GitStreamOptions {
 export function gitStream(
   directory: string,
   args: readonly string[],
-  { input }: GitStreamOptions = {},
+  { input, signal }: GitStreamOptions = {},
 ): AsyncGenerator<Buffer, void, void> {
   const child = spawn('git', ['-C', directory, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -190,6 +192,11 @@ export function gitStream(
     end ??= how;
     wake();
   };
+  const stop = () => {
+    if (!end) child.kill('SIGKILL');
+    child.stdout.destroy();
+  };
+  signal?.addEventListener('abort', stop, { once: true });
   child.on('error', (error) => finish({ code: null, signal: null, error }));
   child.on('close', (code, signal) => finish({ code, signal }));
 
@@ -209,14 +216,14 @@ export function gitStream(
         }
       }
     } finally {
-      if (!end) child.kill('SIGKILL');
+      stop();
     }
-    const { code, signal, error } = end;
+    const { code, signal: killedBy, error } = end;
     if (error)
       throw new GitFailure(`git could not be started: ${error.message}`, 'Install git and try again.', {
         cause: error,
       });
-    if (code !== 0) throw failureOf(args, said.trim() || `ended with ${signal ?? code}`);
+    if (code !== 0) throw failureOf(args, said.trim() || `ended with ${killedBy ?? code}`);
   }
   return read();
 }
@@ -245,4 +252,29 @@ export async function gitText(directory: string, args: readonly string[]): Promi
   const pieces: Buffer[] = [];
   for await (const piece of gitStream(directory, args)) pieces.push(piece);
   return Buffer.concat(pieces).toString('utf8');
+}
+
+/**
+ * Contents of files as they are in a commit, null for one that is not there or cannot be read. Paths hold no line end.
+ */
+export async function committedFiles(
+  directory: string,
+  commit: string,
+  paths: readonly string[],
+): Promise<(string | null)[]> {
+  const input = paths.map((path) => `${commit}:${path}\n`).join('');
+  const pieces: Buffer[] = [];
+  for await (const piece of gitStream(directory, ['cat-file', '--batch'], { input })) pieces.push(piece);
+  const answer = Buffer.concat(pieces);
+  let at = 0;
+  // `<id> blob <bytes>`, the content and a newline; or `<name> missing`.
+  return paths.map(() => {
+    const end = answer.indexOf('\n', at);
+    const [, type, size] = /^[0-9a-f]+ (\w+) (\d+)$/.exec(answer.toString('latin1', at, end)) ?? [];
+    at = end + 1;
+    if (type === undefined) return null;
+    const content = answer.toString('utf8', at, at + Number(size));
+    at += Number(size) + 1;
+    return type === 'blob' ? content : null;
+  });
 }

@@ -15,7 +15,7 @@ export type TreeState = Map<string, FileState>;
 /** What a change did to line records, in the order of the new file. */
 export interface AppliedHunk {
   /** Records of the lines taken out. */
-  readonly removed: Int32Array;
+  readonly removed: readonly number[];
   /** Records of the lines put in: a run of consecutive numbers. */
   readonly firstAdded: number;
 }
@@ -151,18 +151,18 @@ export function applyChange(
   let from = 0;
   let to = 0;
   for (const hunk of change.hunks) {
-    lines.set(before.subarray(from, hunk.oldStart), to);
-    to += hunk.oldStart - from;
-    const removed = before.slice(hunk.oldStart, hunk.oldStart + hunk.removed.length);
+    while (from < hunk.oldStart) lines[to++] = before[from++];
+    const removed: number[] = [];
+    for (let i = 0; i < hunk.removed.length; i++) removed.push(before[from++]);
     const firstAdded = table.length;
-    hunk.added.forEach(({ trivial }, i) => {
-      lines[to + i] = table.add(commit, place, to + i, trivial);
-    });
-    to += hunk.added.length;
-    from = hunk.oldStart + hunk.removed.length;
+    for (const { trivial } of hunk.added) {
+      lines[to] = table.add(commit, place, to, trivial);
+      to++;
+    }
     hunks.push({ removed, firstAdded });
   }
-  lines.set(before.subarray(from), to);
+  // By hand, as above: a view of an array for each of the many small copies costs more than the copying.
+  while (from < before.length) lines[to++] = before[from++];
   return { state: { blob: change.newId, lines }, hunks, misfit: false };
 }
 

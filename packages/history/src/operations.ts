@@ -132,6 +132,7 @@ function hasText(line: HunkLine): boolean {
 /** Pairs the lines of one hunk that are updates of each other, in order, each used once, the nearest predecessor first. */
 export function updatedPairs(hunk: Hunk): UpdatedPair[] {
   const { removed, added } = hunk;
+  if (removed.length === 0 || added.length === 0) return [];
   // The stream keeps no text of hunks that were rewritten as a whole.
   if (!removed.some(hasText) || !added.some(hasText)) return [];
   const split = (line: HunkLine) => (line.text === null ? null : words(line.text));
@@ -191,20 +192,26 @@ export function replacement({ from, to }: WordChange): { key: string; places: nu
   return { key: JSON.stringify([from, to]), places: 1 };
 }
 
+/** A new line, with its file and the heading of the function it stands in, each as a number. */
+export interface PlacedLine {
+  readonly line: Pick<HunkLine, 'hash' | 'trivial'>;
+  readonly file: number;
+  readonly heading: number;
+}
+
 /**
  * Copy/Pasted: "the same content, keywords and lone brackets aside, in several files or functions within one commit".
- * Takes the commit's new lines with the place (a file's function) of each and gives the hashes that stand in several places.
+ * Takes the commit's new lines with the place of each and gives the hashes that stand in several places.
  */
-export function copiedHashes(
-  lines: readonly { line: Pick<HunkLine, 'hash' | 'trivial'>; place: string }[],
-): Set<number> {
-  const firstPlace = new Map<number, string>();
+export function copiedHashes(lines: readonly PlacedLine[]): Set<number> {
+  const first = new Map<number, PlacedLine>();
   const copied = new Set<number>();
-  for (const { line, place } of lines) {
-    if (line.trivial) continue;
-    const seen = firstPlace.get(line.hash);
-    if (seen === undefined) firstPlace.set(line.hash, place);
-    else if (seen !== place) copied.add(line.hash);
+  for (const placed of lines) {
+    const { hash, trivial } = placed.line;
+    if (trivial) continue;
+    const seen = first.get(hash);
+    if (seen === undefined) first.set(hash, placed);
+    else if (seen.file !== placed.file || seen.heading !== placed.heading) copied.add(hash);
   }
   return copied;
 }
@@ -217,28 +224,40 @@ export const DUPLICATE_BLOCK_LINES = 5;
  * Counts every place after the first. `runs` are the commit's runs of new lines.
  */
 export function duplicateBlocks(runs: readonly (readonly HunkLine[])[]): number {
-  const seen = new Set<string>();
+  const seen = new Set<number>();
   let blocks = 0;
   for (const run of runs) {
-    const hashes = run.filter((line) => !line.trivial).map((line) => line.hash);
-    let i = 0;
-    const fresh: string[] = [];
-    while (i + DUPLICATE_BLOCK_LINES <= hashes.length) {
-      const key = hashes.slice(i, i + DUPLICATE_BLOCK_LINES).join(' ');
-      if (seen.has(key)) {
-        blocks++;
-        // The rest of the same copy is the same block.
-        while (
-          i + DUPLICATE_BLOCK_LINES <= hashes.length &&
-          seen.has(hashes.slice(i, i + DUPLICATE_BLOCK_LINES).join(' '))
-        )
-          i++;
-      } else {
-        fresh.push(key);
-        i++;
+    const keys = blockKeys(run);
+    const fresh: number[] = [];
+    for (let i = 0; i < keys.length; i++) {
+      if (!seen.has(keys[i])) {
+        fresh.push(keys[i]);
+        continue;
       }
+      blocks++;
+      // The rest of the same copy is the same block.
+      while (i + 1 < keys.length && seen.has(keys[i + 1])) i++;
     }
     for (const key of fresh) seen.add(key);
   }
   return blocks;
+}
+
+/** For each line that says something and has four such lines after it: 53 bits over the hashes of the five. */
+function blockKeys(run: readonly HunkLine[]): number[] {
+  const hashes: number[] = [];
+  for (const { hash, trivial } of run) if (!trivial) hashes.push(hash);
+  const keys: number[] = [];
+  for (let start = 0; start + DUPLICATE_BLOCK_LINES <= hashes.length; start++) {
+    let a = 0;
+    let b = 0;
+    for (let i = start; i < start + DUPLICATE_BLOCK_LINES; i++) {
+      const low = hashes[i] | 0;
+      const high = (hashes[i] / 0x100000000) | 0;
+      a = Math.imul(a ^ low, 0x01000193) + high;
+      b = Math.imul(b ^ high, 0x85ebca6b) + low;
+    }
+    keys.push((a >>> 0) * 0x200000 + ((b ^ (b >>> 15)) & 0x1fffff));
+  }
+  return keys;
 }

@@ -81,54 +81,42 @@ interface Candidate extends OriginalCommit {
  */
 export class Originals {
   readonly #candidates: Candidate[];
-  readonly #byHash: ReadonlyMap<number, readonly number[]>;
+  readonly #writings: Writings;
   /** Commits there were beyond the most that are read. */
   readonly unread: number;
 
-  private constructor(candidates: Candidate[], byHash: ReadonlyMap<number, readonly number[]>, unread: number) {
+  private constructor(candidates: Candidate[], writings: Writings, unread: number) {
     this.#candidates = candidates;
-    this.#byHash = byHash;
+    this.#writings = writings;
     this.unread = unread;
   }
 
-  /** Reads the commits that `revisions` (arguments of rev-list, globs included) reach and `head` does not. */
+  /** Reads commits outside the history: `graph`, as `commitsOutside` gives them. */
   static async read({
     directory,
-    head,
-    revisions,
+    graph,
     notes,
     paths,
   }: {
     directory: string;
-    head: string;
-    revisions: readonly string[];
+    graph: readonly (readonly string[])[];
     notes: readonly string[];
     paths: readonly string[];
   }): Promise<Originals> {
-    if (revisions.length === 0) return new Originals([], new Map(), 0);
-    // Merges are left out: what one brings was written in its parents.
-    const text = await gitText(directory, ['rev-list', '--topo-order', '--parents', ...revisions, '--not', head, '--']);
-    const graph = text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => line.split(' '));
     const branchOf = connected(graph);
+    // Merges are left out: what one brings was written in its parents.
     const plain = graph.filter((ids) => ids.length <= 2).map(([id]) => id);
     // Parents first, so that of two commits that put in the same line the later one comes last.
     const commits = plain.slice(0, MOST_ORIGINALS).reverse();
     const candidates: Candidate[] = [];
-    const byHash = new Map<number, number[]>();
+    const writings = new Writings();
     const feed = new CommitFeed({ directory, part: 'plain', commits, notes, paths });
     try {
       for (const id of commits) {
         const commit = await feed.next(id);
         const number = candidates.length;
         const hashes = writtenIn(commit);
-        for (const hash of new Set(hashes)) {
-          const known = byHash.get(hash);
-          if (known) known.push(number);
-          else byHash.set(hash, [number]);
-        }
+        for (const hash of hashes) writings.add(hash, number);
         candidates.push({
           id,
           time: commit.authorTime,
@@ -142,7 +130,7 @@ export class Originals {
     } finally {
       await feed.close();
     }
-    return new Originals(candidates, byHash, plain.length - commits.length);
+    return new Originals(candidates, writings, plain.length - commits.length);
   }
 
   get size(): number {
@@ -164,10 +152,12 @@ export class Originals {
     if (branch === null) return null;
     const found: { record: number; number: number }[] = [];
     for (const { record, hash } of lines) {
-      const number = this.#byHash
-        .get(hash)
-        ?.findLast((one) => this.#candidates[one].branch === branch && this.#isEarlier(one, commit.commitTime));
-      if (number !== undefined) found.push({ record, number });
+      let latest = -1;
+      for (let at = this.#writings.first(hash); at >= 0; at = this.#writings.next(at)) {
+        const number = this.#writings.candidate(at);
+        if (this.#candidates[number].branch === branch && this.#isEarlier(number, commit.commitTime)) latest = number;
+      }
+      if (latest >= 0) found.push({ record, number: latest });
     }
     if (found.length < LEAST_SHARE * lines.length) return null;
     const sources = [...new Set(found.map(({ number }) => number))].map((number) => this.#candidates[number]);
@@ -189,13 +179,16 @@ export class Originals {
   #branchOfMost(commitTime: number, lines: readonly WrittenLine[]): number | null {
     const votes = new Map<number, number>();
     let missed = 0;
+    const branches: number[] = [];
     for (const { hash } of lines) {
-      const branches = new Set<number>();
-      for (const number of this.#byHash.get(hash) ?? []) {
-        if (this.#isEarlier(number, commitTime)) branches.add(this.#candidates[number].branch);
+      branches.length = 0;
+      for (let at = this.#writings.first(hash); at >= 0; at = this.#writings.next(at)) {
+        const number = this.#writings.candidate(at);
+        const { branch } = this.#candidates[number];
+        if (this.#isEarlier(number, commitTime) && !branches.includes(branch)) branches.push(branch);
       }
       for (const branch of branches) votes.set(branch, (votes.get(branch) ?? 0) + 1);
-      if (branches.size === 0 && ++missed > (1 - LEAST_SHARE) * lines.length) return null;
+      if (branches.length === 0 && ++missed > (1 - LEAST_SHARE) * lines.length) return null;
     }
     let best: number | null = null;
     for (const [branch, count] of votes) if (best === null || count > (votes.get(best) ?? 0)) best = branch;
@@ -205,6 +198,58 @@ export class Originals {
   #isEarlier(number: number, commitTime: number): boolean {
     // Clocks differ by a little; what was written long after is a copy of this commit, not its original.
     return this.#candidates[number].time <= commitTime + DAY;
+  }
+}
+
+/** `[commit, ...parents]` of what `revisions` (arguments of rev-list, globs included) reach and `head` does not, newest first. */
+export async function commitsOutside(
+  directory: string,
+  head: string,
+  revisions: readonly string[],
+): Promise<string[][]> {
+  if (revisions.length === 0) return [];
+  const text = await gitText(directory, ['rev-list', '--topo-order', '--parents', ...revisions, '--not', head, '--']);
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split(' '));
+}
+
+/** Which candidates put in a line, by content; of each content a list from the first candidate to the latest. */
+class Writings {
+  readonly #first = new Map<number, number>();
+  readonly #candidates: number[] = [];
+  readonly #next: number[] = [];
+  /** At the first writing of a content: the latest. */
+  readonly #latest: number[] = [];
+
+  /** Candidates come in their order. */
+  add(hash: number, candidate: number): void {
+    const first = this.#first.get(hash);
+    const latest = first === undefined ? -1 : this.#latest[first];
+    if (latest >= 0 && this.#candidates[latest] === candidate) return;
+    const fresh = this.#candidates.push(candidate) - 1;
+    this.#next.push(-1);
+    this.#latest.push(fresh);
+    if (first === undefined) this.#first.set(hash, fresh);
+    else {
+      this.#next[latest] = fresh;
+      this.#latest[first] = fresh;
+    }
+  }
+
+  /** The first writing of a content, or −1. */
+  first(hash: number): number {
+    return this.#first.get(hash) ?? -1;
+  }
+
+  /** The writing of the same content after this one, or −1. */
+  next(writing: number): number {
+    return this.#next[writing];
+  }
+
+  candidate(writing: number): number {
+    return this.#candidates[writing];
   }
 }
 

@@ -5,8 +5,8 @@ export interface Hunk {
   /** First line that was taken out, or the line before which lines were put in. */
   readonly oldStart: number;
   readonly newStart: number;
-  /** The line git takes for the heading of the function the hunk stands in, as latin1; empty where there is none. */
-  readonly heading: string;
+  /** Hash of the line git takes for the heading of the function the hunk stands in; that of no bytes where there is none. */
+  readonly heading: number;
   readonly removed: HunkLine[];
   readonly added: HunkLine[];
 }
@@ -32,7 +32,7 @@ export interface CombinedHunk {
 }
 
 export interface FileChange {
-  /** `A`, `M`, `D`, `R`, `C` or `T`; for a combined change one letter a parent. */
+  /** `A`, `M`, `D`, `R` or `C`; for a combined change one letter a parent. */
   readonly status: string;
   /** Paths in the parents (one for a plain commit), as latin1 of git's bytes. */
   readonly oldPaths: readonly string[];
@@ -71,7 +71,11 @@ const LONGEST_PAIRED_HUNK = 400;
 const NUL = 0;
 const NEWLINE = 10;
 const SOH = 1;
+const COMMA = 44;
 const MINUS = 45;
+const ZERO = 48;
+const AT = 64;
+const LETTER_I = 105;
 const BACKSLASH = 92;
 
 /** A line git is asked to repeat after the commits it was given, which it does at once: what it holds back comes before. */
@@ -79,17 +83,18 @@ export const END_OF_CHUNK = 'end-of-chunk';
 const LETTER_E = END_OF_CHUNK.charCodeAt(0);
 
 /**
- * Reads the output of `git diff-tree -z --raw -p` (see `git-log.ts`) and yields commits in its order. Memory: one commit at
- * a time, hashes of its lines and the text of short ones.
+ * Reads the output of `git diff-tree -z --raw -p` (see `git-log.ts`) and yields commits in its order, those that one piece
+ * completes at a time. Memory: their lines' hashes and the text of short ones.
  */
-export async function* readCommits(pieces: AsyncIterable<Buffer>): AsyncGenerator<LoggedCommit, void, void> {
+export async function* readCommits(pieces: AsyncIterable<Buffer>): AsyncGenerator<LoggedCommit[], void, void> {
   const parser = new PatchParser();
   for await (const piece of pieces) {
     parser.push(piece);
-    yield* parser.take();
+    const commits = parser.take();
+    if (commits.length > 0) yield commits;
   }
   parser.end();
-  yield* parser.take();
+  yield parser.take();
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -97,9 +102,12 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 class PatchParser {
   #buffer: Buffer = Buffer.alloc(0);
   #position = 0;
+  /** Where in a hunk's header we are. */
+  #cursor = 0;
   #ready: LoggedCommit[] = [];
   #commit: Mutable<LoggedCommit> | null = null;
-  #byIds = new Map<string, FileChange[]>();
+  /** Among the commit's changes, the one whose patch is expected next: patches come in the order of the raw entries. */
+  #next = 0;
   #file: FileChange | null = null;
   #hunk: { plain: Hunk; removedLeft: number; addedLeft: number; compared: boolean } | null = null;
   #combined: { hunk: CombinedHunk; left: number[]; newLeft: number } | null = null;
@@ -123,17 +131,17 @@ class PatchParser {
     this.#finishCommit();
   }
 
-  *take(): Generator<LoggedCommit> {
+  take(): LoggedCommit[] {
     const ready = this.#ready;
     this.#ready = [];
-    yield* ready;
+    return ready;
   }
 
   #finishCommit(): void {
     if (this.#commit) this.#ready.push(this.#commit);
     this.#commit = null;
     this.#file = null;
-    this.#byIds.clear();
+    this.#next = 0;
     this.#inPatch = false;
   }
 
@@ -219,11 +227,14 @@ class PatchParser {
       combined: parents > 1 ? [] : null,
       binary: false,
     };
-    this.#commit?.changes.push(change);
-    const key = `${change.oldIds.join(',')}..${change.newId}`;
-    const same = this.#byIds.get(key);
-    if (same) same.push(change);
-    else this.#byIds.set(key, [change]);
+    if (parents === 1 && status === 'T') {
+      // A file that became a link, or the reverse: its patch is a deletion and a creation as well.
+      const none = '0'.repeat(change.newId.length);
+      this.#commit?.changes.push(
+        { ...change, status: 'D', newMode: '000000', newId: none },
+        { ...change, status: 'A', oldModes: ['000000'], oldIds: [none], hunks: [] },
+      );
+    } else this.#commit?.changes.push(change);
     return true;
   }
 
@@ -240,12 +251,11 @@ class PatchParser {
     if (!line) return false;
     this.#inPatch = true;
     const first = this.#buffer[line.start];
-    if (first === 64) return this.#hunkHeader(this.#buffer.toString('latin1', line.start, line.end));
-    if (first === 105) {
+    if (first === AT) this.#hunkHeader(line.start, line.end);
+    else if (first === LETTER_I) {
       // `index <old>..<new> <mode>`: the full ids say which raw entry this patch belongs to, whatever the path's quoting.
       const text = this.#buffer.toString('latin1', line.start, line.end);
-      const match = /^index ([0-9a-f,]+\.\.[0-9a-f]+)/.exec(text);
-      if (match) this.#file = this.#byIds.get(match[1])?.shift() ?? null;
+      if (text.startsWith('index ')) this.#file = this.#changeOf(text);
     } else if (first === 66) {
       if (this.#file && this.#buffer.toString('latin1', line.start, line.start + 13) === 'Binary files ') {
         this.#file.binary = true;
@@ -256,18 +266,34 @@ class PatchParser {
     return true;
   }
 
-  #hunkHeader(text: string): boolean {
-    // The heading may hold anything, `@@` too: the ranges end at the first one after a space.
-    const close = text.indexOf(' @@');
-    const parsed = text.slice(0, close).split(' ').slice(1).map(range);
-    const fresh = parsed[parsed.length - 1];
-    if (!text.startsWith('@@@')) {
-      const [old] = parsed;
+  /** The change that an `index` line names: the next one, or where some have no patch, one further on. */
+  #changeOf(text: string): FileChange | null {
+    const changes = this.#commit?.changes ?? [];
+    for (let at = this.#next; at < changes.length; at++) {
+      const { oldIds, newId } = changes[at];
+      const ids = `${oldIds.length === 1 ? oldIds[0] : oldIds.join(',')}..${newId}`;
+      if (!text.startsWith(ids, 'index '.length)) continue;
+      this.#next = at + 1;
+      return changes[at];
+    }
+    return null;
+  }
+
+  /** `@@ -1,2 +3 @@ heading`, one `@` and one range more for each further parent. */
+  #hunkHeader(start: number, end: number): void {
+    let at = start;
+    while (this.#buffer[at] === AT) at++;
+    const parents = at - start - 1;
+    this.#cursor = at;
+    const old = this.#range();
+    if (parents === 1) {
+      const fresh = this.#range();
+      this.#scanner.scan(this.#buffer, this.#cursor + ' @@'.length, end);
       const plain: Hunk = {
         // An empty range names the line before it, a range with lines its first line.
         oldStart: old.count === 0 ? old.start : old.start - 1,
         newStart: fresh.count === 0 ? fresh.start : fresh.start - 1,
-        heading: text.slice(close + 3).trim(),
+        heading: this.#scanner.hash,
         removed: [],
         added: [],
       };
@@ -276,17 +302,34 @@ class PatchParser {
       if (old.count + fresh.count > 0) {
         this.#hunk = { plain, removedLeft: old.count, addedLeft: fresh.count, compared };
       }
-    } else {
-      const old = parsed.slice(0, -1);
-      // In a combined hunk an empty range names the line after it.
-      const hunk: CombinedHunk = {
-        newStart: fresh.start - 1,
-        lines: [],
-      };
-      this.#file?.combined?.push(hunk);
-      this.#combined = { hunk, left: old.map(({ count }) => count), newLeft: fresh.count };
+      return;
     }
-    return true;
+    const left = [old.count];
+    while (left.length < parents) left.push(this.#range().count);
+    const fresh = this.#range();
+    // In a combined hunk an empty range names the line after it.
+    const hunk: CombinedHunk = { newStart: fresh.start - 1, lines: [] };
+    this.#file?.combined?.push(hunk);
+    this.#combined = { hunk, left, newLeft: fresh.count };
+  }
+
+  /** Reads ` -12,3` or ` +12`, which is one line, at the cursor. */
+  #range(): { start: number; count: number } {
+    this.#cursor += 2;
+    const start = this.#decimal();
+    if (this.#buffer[this.#cursor] !== COMMA) return { start, count: 1 };
+    this.#cursor++;
+    return { start, count: this.#decimal() };
+  }
+
+  #decimal(): number {
+    let number = 0;
+    for (;;) {
+      const digit = this.#buffer[this.#cursor] - ZERO;
+      if (!(digit >= 0 && digit <= 9)) return number;
+      number = 10 * number + digit;
+      this.#cursor++;
+    }
   }
 
   /** Lines of the hunk at hand, as many as are there. False: the next one is not there as a whole. */
@@ -358,11 +401,4 @@ class PatchParser {
       if (this.#combined.newLeft <= 0 && left.every((count) => count <= 0)) this.#combined = null;
     }
   }
-}
-
-/** `-12,3` or `+12`, which is one line. */
-function range(text: string): { start: number; count: number } {
-  const comma = text.indexOf(',');
-  if (comma < 0) return { start: Number(text.slice(1)), count: 1 };
-  return { start: Number(text.slice(1, comma)), count: Number(text.slice(comma + 1)) };
 }

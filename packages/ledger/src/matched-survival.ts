@@ -53,7 +53,7 @@ interface Sample {
 /**
  * Survival of kept lines against hand-made ones of the same months and directories.
  *
- * Lines are matched by stratum (month of the commit, directory): a hand-made line of stratum s weighs kept(s)/made(s), so
+ * Lines are matched by stratum (month in which they were written, directory): a hand-made line of stratum s weighs kept(s)/made(s), so
  * that both sides have the same months and places; a stratum that only one side has is left out. Weighted Kaplan–Meier
  * on both, right-censored at the day last seen:
  *
@@ -69,8 +69,8 @@ export function compareSurvival(
   commits: readonly HistoryCommit[],
   seed = 1,
 ): Comparison {
-  const stratum = ({ commit, directory }: LineLife) =>
-    `${new Date(commits[commit]?.timeMs ?? 0).toISOString().slice(0, 7)}\0${directory}`;
+  const stratum = ({ commit, written, directory }: LineLife) =>
+    `${new Date((written ?? commits[commit])?.timeMs ?? 0).toISOString().slice(0, 7)}\0${directory}`;
   const keptIn = countBy(kept, stratum);
   const madeIn = countBy(handMade, stratum);
   const matchedKept = kept.filter((life) => madeIn.has(stratum(life)));

@@ -16,6 +16,8 @@ export interface LineLife {
   /** Position in `LineHistory.commits` of the commit it began in. */
   readonly commit: number;
   readonly directory: string;
+  /** When and by whom it was written where that is told apart from its commit: it came by a rebase or a squash. */
+  readonly written?: { readonly timeMs: number; readonly origin: string };
   /** Whole days it was watched. */
   readonly days: number;
   /** Position of the commit that took it out or rewrote it; null where it still stood when last seen. */

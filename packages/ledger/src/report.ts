@@ -52,7 +52,7 @@ export function reportLedger(
   const keptLives = kept.flatMap(({ found }) => found?.lives ?? []);
   const keptCommits = new Set(kept.flatMap(({ found }) => (found === null ? [] : [found.commit])));
   const handMade = history.lives.filter(
-    ({ commit }) => history.commits[commit]?.origin === 'hand-made' && !keptCommits.has(commit),
+    ({ commit, written }) => (written ?? history.commits[commit])?.origin === 'hand-made' && !keptCommits.has(commit),
   );
   return {
     schemaVersion: 1,

@@ -103,18 +103,15 @@ export async function gateSignals(
 ): Promise<Map<string, Signals>> {
   const step = Math.max(1, ids.length / most);
   const chosen = Array.from({ length: Math.min(most, ids.length) }, (_, i) => ids[Math.floor(i * step)]!);
-  const { root } = repository.location;
+  const changes = await changesOf(chosen, repository.location.root);
   const config = await readGateConfig(repository.treeAt(head));
   const pool = createScannerPool(config.workers);
   const signals = new Map<string, Signals>();
   try {
-    for (const [i, id] of chosen.entries()) {
-      onProgress(i, chosen.length);
-      const listed = await git(['diff-tree', '-r', '-z', '--root', '--no-commit-id', '--name-only', '-M', id], root);
-      const paths = listed.split('\0').filter((path) => path !== '');
+    for (const [i, { id, parent, paths }] of changes.entries()) {
+      onProgress(i, changes.length);
       // A commit of very many files is an import or a reformatting: it would take as long as all the others.
       if (paths.length === 0 || paths.length > MOST_FILES) continue;
-      const parent = (await git(['rev-list', '--parents', '-n', '1', id], root)).trim().split(' ')[1];
       const [before, after] = await Promise.all(
         [parent, id].map(async (commit) =>
           commit === undefined ? [] : (await findingsOf(repository.treeAt(commit), { config, paths, pool })).findings,
@@ -128,4 +125,32 @@ export async function gateSignals(
     await pool.close();
   }
   return signals;
+}
+
+interface CommitChange {
+  readonly id: string;
+  /** First parent; left out: the commit is a root. */
+  readonly parent: string | undefined;
+  /** Files it changed, by their new names. */
+  readonly paths: string[];
+}
+
+/** The given commits and the files each changed, asked of git at once. Merges change none of their own. */
+async function changesOf(ids: readonly string[], root: string): Promise<CommitChange[]> {
+  if (ids.length === 0) return [];
+  // No path of git's begins with a slash.
+  const format = '--format=//%H %P';
+  const listed = await git(
+    ['log', '--no-walk=unsorted', '--root', '--diff-merges=off', '-M', '-z', '--name-only', format, ...ids, '--'],
+    root,
+  );
+  const changes: CommitChange[] = [];
+  for (const entry of listed.split('\0')) {
+    const [, id, parent] = /^\/\/([0-9a-f]{40,64}) ([0-9a-f]*)/.exec(entry) ?? [];
+    // The first path stands on the line after the commit's.
+    const path = entry.replace(/^\n/, '');
+    if (id !== undefined) changes.push({ id, parent: parent || undefined, paths: [] });
+    else if (path !== '') changes.at(-1)?.paths.push(path);
+  }
+  return changes;
 }

@@ -31,7 +31,7 @@ export async function findKeptLines(
   };
   const kept: KeptCandidate[] = [];
   for (const run of runs) {
-    const one = await findKept(run, lines, history, repository);
+    const one = await findKept(run, lines, repository);
     if (one !== null) kept.push(one);
   }
   return { kept, history };
@@ -56,16 +56,31 @@ class Lines {
     return this.#commitNumbers.get(id);
   }
 
-  /** Lives to their end: a line that was moved or slightly updated is one life, told by its last record. */
+  /**
+   * Lives to their end: a line that was moved or slightly updated is one life, told by its last record. One that came by a
+   * rebase or a squash is as old, and whose, as where it was written.
+   */
   all(): LineLife[] {
+    const { table, rewrites } = this.#followed;
+    return this.#ended().flatMap((record) => {
+      const original = rewrites.originals[table.original.get(record) ?? -1];
+      return this.#life(record, original) ?? [];
+    });
+  }
+
+  /** The lives that began in a commit. Theirs begin with it, however long a candidate lay before it was kept. */
+  ofCommit(commit: number): LineLife[] {
     const { table } = this.#followed;
-    const lives: LineLife[] = [];
-    for (let record = 0; record < table.length; record += 1) {
-      if (table.carried[record] === 1) continue;
-      const life = this.#life(record);
-      if (life !== null) lives.push(life);
-    }
-    return lives;
+    return this.#ended()
+      .filter((record) => table.began[record] === commit)
+      .flatMap((record) => this.#life(record) ?? []);
+  }
+
+  #ended(): number[] {
+    const { table } = this.#followed;
+    const records: number[] = [];
+    for (let record = 0; record < table.length; record += 1) if (table.carried[record] === 0) records.push(record);
+    return records;
   }
 
   /**
@@ -91,7 +106,7 @@ class Lines {
     return { lives, notFollowed };
   }
 
-  #life(record: number): LineLife | null {
+  #life(record: number, original?: { readonly time: number; readonly origin: string }): LineLife | null {
     const { table, commits, places } = this.#followed;
     const place = places[table.place[record]!]!;
     const gone = this.#standing[record] === 0;
@@ -100,10 +115,12 @@ class Lines {
     const commit = table.began[record]!;
     const carried = table.carried[record] === 1;
     const until = gone ? commits[died]!.time : this.lastSeen;
+    const { time } = original ?? commits[commit]!;
     return {
       commit,
       directory: place.directory,
-      days: Math.floor(Math.max(0, until - commits[commit]!.time) / DAY_SECONDS),
+      ...(original && { written: { timeMs: time * 1000, origin: original.origin } }),
+      days: Math.floor(Math.max(0, until - time) / DAY_SECONDS),
       endedBy: gone && !carried ? died : null,
       moved: carried || table.born[record] !== commit,
     };
@@ -113,7 +130,6 @@ class Lines {
 async function findKept(
   { document, events }: ReadRun,
   lines: Lines,
-  history: LineHistory,
   repository: Repository,
 ): Promise<KeptCandidate | null> {
   const keeps = events.filter((event) => event.type === 'kept').filter(({ id }) => id === document.kept);
@@ -123,8 +139,7 @@ async function findKept(
   const committed = keeps.map(({ commit }) => (commit === null ? undefined : lines.commitNumber(commit)));
   const commit = committed.findLast((number) => number !== undefined);
   if (commit !== undefined) {
-    const lives = history.lives.filter((life) => life.commit === commit);
-    return { ...about, found: { by: 'commit', commit, lives, notFollowed: 0 }, reason: null };
+    return { ...about, found: { by: 'commit', commit, lives: lines.ofCommit(commit), notFollowed: 0 }, reason: null };
   }
   const ref = document.candidates.find(({ id }) => id === first.id)?.ref;
   if (ref === undefined || ref === null) return { ...about, found: null, reason: 'the candidate has no commit' };

@@ -183,6 +183,26 @@ describe('ledger', () => {
     expect(outcomes).toMatchObject([{ commit: amended, by: 'content', lines: 2, fates: { survived: 2 } }]);
   });
 
+  test('hand-made lines of a squashed branch are as old as where they were written, kept ones as old as the keep', async () => {
+    const { repository, git, commit, candidate } = datedRepository();
+    commit(0, 'src/a.js', body('old'));
+    const content = body('k1', 'k2', 'k3', 'k4', 'k5', 'k6');
+    const made = candidate(1, 'r1', 'src/kept.js', content);
+    git(1, 'checkout', '-q', '-b', 'side');
+    commit(1, 'src/side.js', body('s1', 's2', 's3'));
+    commit(2, 'src/side.js', body('s1', 's2', 's3', 's4', 's5', 's6'));
+    git(40, 'checkout', '-q', 'main');
+    git(40, 'merge', '-q', '--squash', 'side');
+    git(40, 'commit', '-q', '-m', 'Squashed');
+    const kept = commit(40, 'src/kept.js', content, 'Keep it\n\nLathe-Run: r1');
+    await record(repository, { runId: 'r1', day: 40, made, kept: { commit: kept, files: ['src/kept.js'] } });
+    commit(47, 'src/kept.js', body('k1', 'k2', 'k3'));
+    const { kept: told, comparison } = await report(repository);
+    expect(told.outcomes).toMatchObject([{ lines: 6, fates: { survived: 3, churned: 3 } }]);
+    // Kept in February, the branch's lines written in January: no month has both.
+    expect(comparison).toMatchObject({ keptLines: 0, unmatchedLines: 6, handMadeLines: 0 });
+  });
+
   test('what is not committed has no outcome yet, and says so, in words too', async () => {
     const { repository, commit, candidate } = datedRepository();
     commit(0, 'src/a.js', body('old'));

@@ -74,6 +74,28 @@ describe('clusteredRate', () => {
     expect(together.high - together.low).toBeGreaterThan(apart.high - apart.low);
   });
 
+  it('is the normal interval, nearly, where there are many commits', () => {
+    const clusters = Array.from({ length: 4000 }, (_, i) => ({ size: 10, events: i % 4 === 0 ? 10 : 0 }));
+    const { low, high } = clusteredRate(clusters);
+    const deviation = 1.96 * Math.sqrt((0.25 * 0.75) / 4000);
+    expect(low).toBeCloseTo(0.25 - deviation, 3);
+    expect(high).toBeCloseTo(0.25 + deviation, 3);
+  });
+
+  it('knows only as many lines as there are commits where none fell, and where all did', () => {
+    const of = (events: number) => clusteredRate(Array.from({ length: 20 }, () => ({ size: 50, events })));
+    expect(of(0)).toMatchObject({ value: 0, low: 0 });
+    expect(of(0).high).toBeCloseTo(0.161, 3); // Wilson's for 0 of 20
+    expect(of(50).low).toBeCloseTo(1 - 0.161, 3);
+    expect(of(50).high).toBeCloseTo(1, 12);
+  });
+
+  it('is never narrower than for lines that are independent', () => {
+    const { low, high } = clusteredRate(Array.from({ length: 10 }, () => ({ size: 10, events: 1 })));
+    expect(low).toBeCloseTo(0.0552, 3); // Wilson's for 10 of 100
+    expect(high).toBeCloseTo(0.1744, 3);
+  });
+
   it('knows nothing from one commit', () => {
     expect(clusteredRate([{ size: 10, events: 5 }])).toEqual({ value: 0.5, low: 0, high: 1 });
   });

@@ -146,8 +146,10 @@ export interface ClusteredRate {
 
 /**
  * A share over clusters, for lines that stand or fall with the commit that brought them: the ratio estimator
- * r = Σ yᵢ / Σ mᵢ with Var r = k/(k−1) · Σ (yᵢ − r mᵢ)² / (Σ mᵢ)² (Cochran, *Sampling Techniques*, §2.11), 95 % by the
- * normal quantile, cut to 0…1. With fewer than two clusters nothing is known: the interval is 0…1.
+ * r = Σ yᵢ / Σ mᵢ with Var r = k/(k−1) · Σ (yᵢ − r mᵢ)² / (Σ mᵢ)² (Cochran, *Sampling Techniques*, §2.11). The interval is
+ * Wilson's at 95 % with as many independent lines as would vary alike, n = r(1 − r) / Var r, at most as many as there are
+ * (Korn & Graubard 1998, *Survey Methodology* 24, for why the effective number serves near 0 and 1). Where no line or every
+ * line fell they cannot be told apart from their commits: n = k. With fewer than two clusters nothing is known: 0…1.
  */
 export function clusteredRate(clusters: Iterable<{ events: number; size: number }>): ClusteredRate {
   const kept = [...clusters].filter((cluster) => cluster.size > 0);
@@ -156,7 +158,16 @@ export function clusteredRate(clusters: Iterable<{ events: number; size: number 
   if (size === 0) return { value: 0, low: 0, high: 1 };
   const value = events / size;
   if (kept.length < 2) return { value, low: 0, high: 1 };
+  if (events === 0 || events === size) return { value, ...wilson(value, kept.length) };
   const squares = kept.reduce((sum, cluster) => sum + (cluster.events - value * cluster.size) ** 2, 0);
-  const deviation = Math.sqrt((kept.length / (kept.length - 1)) * squares) / size;
-  return { value, low: Math.max(0, value - Z * deviation), high: Math.min(1, value + Z * deviation) };
+  const variance = ((kept.length / (kept.length - 1)) * squares) / size ** 2;
+  return { value, ...wilson(value, Math.min(size, (value * (1 - value)) / variance)) };
+}
+
+/** (r + z²/2n ± z √(r(1 − r)/n + z²/4n²)) / (1 + z²/n). Wilson 1927, JASA 22. */
+function wilson(rate: number, n: number): { low: number; high: number } {
+  const z2 = Z * Z;
+  const middle = rate + z2 / (2 * n);
+  const half = Z * Math.sqrt((rate * (1 - rate)) / n + z2 / (4 * n * n));
+  return { low: Math.max(0, (middle - half) / (1 + z2 / n)), high: Math.min(1, (middle + half) / (1 + z2 / n)) };
 }

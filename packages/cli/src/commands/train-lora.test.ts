@@ -58,10 +58,7 @@ describe('lathe train --lora', () => {
   test.each([
     [['--block', '65'], /block size: expected at most the base's window of 64, got 65\n.*→ Give --block 64/],
     [['--block', '32', '--rank', '500'], /LoRA rank: expected at most 32, .*got 500\n.*→ Give a lower --rank/],
-    [
-      ['--out', 'alpha.js'],
-      /--out alpha\.js: expected a folder to write to, got a file: .*alpha\.js\n.*→ Name another/,
-    ],
+    [['--out', 'alpha.js'], /--out alpha\.js: expected a folder, .*alpha\.js is a file\n.*→ Name a folder/],
     [
       ['--from', './stopped'],
       /expected a GGUF file at .*stopped.model\.gguf, found none\n.*→ Training leaves it at its end/,

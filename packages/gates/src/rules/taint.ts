@@ -233,7 +233,8 @@ interface Pieces {
 }
 
 /**
- * Takes a text-building expression apart: concatenation, template literal, f-string, `%`, `.format`, `.join`, `.concat`.
+ * Takes a text-building expression apart: concatenation, template literal, f-string, `%`, `.format`, `.join`, `.concat`,
+ * `.replace` with a value that varies.
  * Null where the expression builds no text.
  */
 export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500): Pieces | null {
@@ -289,6 +290,19 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
     for (const argument of call.args) add(pieces, argument.value, bindings, depth + 1);
     return pieces;
   }
+  // A value put where the text has a mark for it.
+  const value = call?.args[1]?.value;
+  if (
+    call &&
+    receiver &&
+    value &&
+    /\.(replace|replaceAll)$/.test(call.callee) &&
+    !isConstantOrFunction(value, bindings)
+  ) {
+    add(pieces, receiver, bindings, depth + 1);
+    add(pieces, value, bindings, depth + 1);
+    return pieces;
+  }
   if (call && receiver && /\.join$/.test(call.callee) && !/path/i.test(call.callee)) {
     for (const part of [receiver, ...call.args.map((argument) => argument.value)]) {
       for (const element of /^(array|list|tuple)$/.test(String(part.kind())) ? part.namedChildren() : [part]) {
@@ -300,6 +314,10 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
     return pieces;
   }
   return null;
+}
+
+function isConstantOrFunction(node: Node, bindings: Bindings): boolean {
+  return isFunction(node) || bindings.isConstant(node);
 }
 
 function language(node: Node): 'python' | 'other' {

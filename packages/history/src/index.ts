@@ -10,6 +10,7 @@ export { MOST_SAMPLES, type ScanFiles } from './findings/over-time.ts';
 export { type FollowedCommit, type FollowedHistory, followHistory } from './follow.ts';
 export { GitFailure, logArguments as feedArguments, type Walk } from './git-log.ts';
 export { CountedPaths, LANGUAGE_NAMES, languageOf } from './paths.ts';
+export { drawing } from './report/drawing.ts';
 export { notFollowedInWords } from './report/not-followed.ts';
 export { reportPage } from './report/report-page.ts';
 export { keepYoungGenerationSmall } from './young-generation.ts';

@@ -1,5 +1,5 @@
+import { drawing } from '@lathe/history';
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
 import type { FileScore } from './score.ts';
 
 const STYLE = `
@@ -47,39 +47,24 @@ export interface LossCurves {
   readonly validation: readonly (readonly [number, number])[];
 }
 
-/** A drawing for a desk and one for a phone; the style sheet shows one. Scaled down, the letters of one could not be read. */
-const SIZES = [
-  { shown: 'wide', width: 720, height: 340 },
-  { shown: 'narrow', width: 360, height: 300 },
-];
+const HEIGHTS = { wide: 340, narrow: 300 };
 
 /** Training and validation loss over steps, as one page without scripts. */
 export function lossPage({ title, training, validation }: LossCurves): string {
   const rows = (pairs: LossCurves['training']) => pairs.map(([step, loss]) => ({ step, loss }));
-  const drawings = SIZES.map(({ shown, width, height }) => {
-    const { document } = parseHTML('<!doctype html><html><body></body></html>');
-    const svg = Plot.plot({
-      // linkedom's document has what Plot calls; its type is not the browser's.
-      document: document as unknown as Plot.PlotOptions['document'],
-      width,
-      height,
+  const chart = drawing(
+    (width) => ({
       marginLeft: 48,
-      marginTop: 34,
-      marginBottom: 46,
-      ariaLabel: 'Training and validation loss over steps',
-      style: { background: 'transparent', fontSize: '13px' },
       x: { label: 'step', ticks: width / 90 },
       y: { label: 'nats a token', grid: true, nice: true },
       marks: [
         Plot.lineY(rows(training), { x: 'step', y: 'loss', stroke: 'var(--two)', strokeOpacity: 0.7 }),
         Plot.lineY(rows(validation), { x: 'step', y: 'loss', stroke: 'var(--one)', strokeWidth: 2, marker: 'circle' }),
       ],
-    });
-    svg.setAttribute('role', 'img');
-    svg.removeAttribute('width');
-    svg.removeAttribute('height');
-    return `<div class="${shown}">${svg.outerHTML}</div>`;
-  });
+    }),
+    'Training and validation loss over steps',
+    HEIGHTS,
+  );
   const best = validation.reduce<readonly [number, number] | null>(
     (low, point) => (low === null || point[1] < low[1] ? point : low),
     null,
@@ -87,7 +72,7 @@ export function lossPage({ title, training, validation }: LossCurves): string {
   const told = best === null ? 'validation' : `validation, best ${best[1].toFixed(4)} at step ${formatCount(best[0])}`;
   return page(
     title,
-    `<h1>${escapeHtml(title)}</h1><ul class="legend"><li><i style="background:var(--two)"></i>training, mean of ten steps</li><li><i style="background:var(--one)"></i>${told}</li></ul><figure>${drawings.join('')}</figure>`,
+    `<h1>${escapeHtml(title)}</h1><ul class="legend"><li><i style="background:var(--two)"></i>training, mean of ten steps</li><li><i style="background:var(--one)"></i>${told}</li></ul><figure>${chart}</figure>`,
   );
 }
 

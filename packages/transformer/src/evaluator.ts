@@ -117,7 +117,7 @@ export class Evaluator {
         inverseTemperatures: [inverseTemperatures[row]!],
       });
       const { logProbabilities } = await again.run(['logProbabilities']);
-      return (logProbabilities!.data as Float32Array).subarray(0, this.#config.vocabSize);
+      return rowOf(logProbabilities!, 0);
     });
     suffix.append(results.newKeysValues!.data as Float32Array);
     return next;

@@ -35,7 +35,7 @@ const KEEPS_TEXT =
 
 const REQUEST: Readonly<Record<'python' | 'javascript', RegExp>> = {
   python:
-    /^(flask\.)?(self\.)?request\.(args|form|values|json|data|cookies|headers|files|GET|POST|FILES|COOKIES|META|query_params|path_params|body|query|params|match_info|rel_url|url|path|full_path|referrer|stream|values)$|^(await)?(flask\.)?(self\.)?request\.(json|form|post|body|text|read|multipart|get_json|get_data)\(.*\)$|^self\.get_(query_|body_)?arguments?\(|^(input|raw_input)\(|^sys\.argv$/,
+    /^(flask\.)?(self\.)?request\.(args|form|values|json|data|cookies|headers|files|GET|POST|FILES|COOKIES|META|query_params|path_params|body|query|params|match_info|rel_url|url|path|full_path|referrer|stream)$|^(await)?(flask\.)?(self\.)?request\.(json|form|post|body|text|read|multipart|get_json|get_data)\(.*\)$|^self\.get_(query_|body_)?arguments?\(|^(input|raw_input)\(|^sys\.argv$/,
   javascript:
     /^((this\.)?(req|request|ctx|ctx\.request|context\.request|c\.req|event))\.(query|body|params|headers|cookies|url|originalUrl|path|hostname|queryStringParameters|pathParameters|rawBody|files?|searchParams)$|^(req|request)\.nextUrl(\.\w+)?$|^(window\.|document\.|self\.)?location(\.(search|hash|href|pathname))?$|^document\.(URL|documentURI|referrer|cookie)$|^window\.name$|^(c|ctx|req|request)\.(req\.)?(param|query|header|get|formData|json|text|nextUrl)\(/,
 };
@@ -297,7 +297,8 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
     receiver &&
     value &&
     /\.(replace|replaceAll)$/.test(call.callee) &&
-    !isConstantOrFunction(value, bindings)
+    !isFunction(value) &&
+    !bindings.isConstant(value)
   ) {
     add(pieces, receiver, bindings, depth + 1);
     add(pieces, value, bindings, depth + 1);
@@ -314,10 +315,6 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
     return pieces;
   }
   return null;
-}
-
-function isConstantOrFunction(node: Node, bindings: Bindings): boolean {
-  return isFunction(node) || bindings.isConstant(node);
 }
 
 function language(node: Node): 'python' | 'other' {

@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
 import type { AuditDocument } from '../document.ts';
+import { drawing } from './drawing.ts';
 
 /** Shown operations, bottom of the stack first, each with its name and the style sheet's colour. */
 export const SHOWN_OPERATIONS = [
@@ -14,34 +14,10 @@ export const SHOWN_OPERATIONS = [
 
 export const CURVE_COLOURS = ['var(--curve-1)', 'var(--curve-2)', 'var(--curve-3)', 'var(--curve-4)', 'var(--curve-5)'];
 
-/** A drawing for a desk and one for a phone; the style sheet shows one. Scaled down, the letters of one could not be read. */
-const SIZES = [
-  { shown: 'wide', width: 720, height: 290 },
-  { shown: 'narrow', width: 360, height: 260 },
-];
+const HEIGHTS = { wide: 290, narrow: 260 };
 
 function draw(options: Plot.PlotOptions, label: string): string {
-  return SIZES.map(({ shown, width, height }) => {
-    const { document } = parseHTML('<!doctype html><html><body></body></html>');
-    const svg = Plot.plot({
-      // linkedom's document has what Plot calls; its type is not the browser's.
-      document: document as unknown as Plot.PlotOptions['document'],
-      width,
-      height,
-      marginTop: 34,
-      marginBottom: 46,
-      marginLeft: 52,
-      marginRight: 16,
-      ariaLabel: label,
-      style: { background: 'transparent', fontSize: '13px' },
-      ...options,
-    });
-    svg.setAttribute('role', 'img');
-    // The browser scales the drawing by its viewBox; fixed sizes would overflow.
-    svg.removeAttribute('width');
-    svg.removeAttribute('height');
-    return `<div class="${shown}">${svg.outerHTML}</div>`;
-  }).join('');
+  return drawing(() => ({ marginLeft: 52, marginRight: 16, ...options }), label, HEIGHTS);
 }
 
 function monthDate(month: string): Date {

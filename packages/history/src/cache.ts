@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import type { FollowedHistory } from './follow.ts';
 import type { Walk } from './git-log.ts';
 import { LineTable } from './line-table.ts';
 import { RecallPool } from './recall-pool.ts';
+import { writeWhole } from './write-whole.ts';
 
 /** Raised whenever what is followed or how it is stored changes: an older cache is then ignored, never misread. */
 const VERSION = 8;
@@ -48,18 +49,9 @@ export async function readCache(cacheDirectory: string, key: CacheKey): Promise<
   }
 }
 
-/** Written beside and renamed, so that a reader sees a whole cache or none. */
 export async function writeCache(cacheDirectory: string, key: CacheKey, history: FollowedHistory): Promise<void> {
-  await mkdir(cacheDirectory, { recursive: true });
   const { table, recall, ...rest } = history;
   const stored: Stored = { version: VERSION, history: rest, columns: table.columns(), recall: recall.columns() };
   const body = serialize(stored);
-  const to = file(cacheDirectory, key);
-  const temporary = `${to}.${process.pid}`;
-  try {
-    await writeFile(temporary, [createHash('sha256').update(body).digest(), body]);
-    await rename(temporary, to);
-  } finally {
-    await rm(temporary, { force: true });
-  }
+  await writeWhole(file(cacheDirectory, key), [createHash('sha256').update(body).digest(), body]);
 }

@@ -3,6 +3,7 @@ import { type AuthorClass, authorClassOf, type Origin, originOf } from './author
 import { CommitFeed } from './commit-feed.ts';
 import { FileTree, PathNumbers } from './file-tree.ts';
 import { committedFiles, gitText, graphArguments, type Part, type Walk } from './git-log.ts';
+import { languageOf } from './languages.ts';
 import { type AppliedHunk, applyChange, applyMerge, type FileState, LineTable, type TreeState } from './line-table.ts';
 import { allBut } from './missing-contents.ts';
 import {
@@ -18,7 +19,7 @@ import {
 } from './operations.ts';
 import { commitsOutside, noRewrites, Originals, type Rewrites, type WrittenLine } from './originals.ts';
 import type { FileChange, Hunk, HunkLine, LoggedCommit } from './patch-stream.ts';
-import { CountedPaths, directoryOf, languageOf, readablePath } from './paths.ts';
+import { CountedPaths, directoryOf, readablePath } from './paths.ts';
 import { RecallPool } from './recall-pool.ts';
 
 /** What is kept of a commit after its lines were followed. */

@@ -1,4 +1,4 @@
-import { drawing } from '@lathe/history';
+import { drawing } from '@lathe/history/report';
 import * as Plot from '@observablehq/plot';
 import type { FileScore } from './score.ts';
 

@@ -148,7 +148,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const last = validation.at(-1)![1];
   writeFileSync(
     join(out, `${name}.html`),
-    lossPage({ title: `Shakespeare by characters, ${values.size} sizes, ${preset}`, training, validation }),
+    await lossPage({ title: `Shakespeare by characters, ${values.size} sizes, ${preset}`, training, validation }),
   );
   const tokensPerSecond = done === 0 ? null : (done * batchSize * size.blockSize) / seconds;
   console.log(

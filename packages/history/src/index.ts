@@ -11,5 +11,7 @@ export { type FollowedCommit, type FollowedHistory, followHistory } from './foll
 export { GitFailure, logArguments as feedArguments, type Walk } from './git-log.ts';
 export { LANGUAGE_NAMES, languageOf } from './languages.ts';
 export { CountedPaths } from './paths.ts';
+export { loadDrawing } from './report/load-drawing.ts';
 export { notFollowedInWords } from './report/not-followed.ts';
+export { reportPage } from './report/report-page.ts';
 export { keepYoungGenerationSmall } from './young-generation.ts';

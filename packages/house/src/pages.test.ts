@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest';
 import { lossPage, scorePage } from './pages.ts';
 
-test('the curves are drawn for a desk and for a phone, each with letters of its own size', () => {
+test('the curves are drawn for a desk and for a phone, each with letters of its own size', async () => {
   const training = [10, 20, 30].map((step) => [step, 5 - step / 10] as const);
-  const page = lossPage({ title: 'Training of <b>', training, validation: training });
+  const page = await lossPage({ title: 'Training of <b>', training, validation: training });
   expect(page.match(/viewBox="0 0 \d+ \d+"/g)).toEqual(['viewBox="0 0 720 340"', 'viewBox="0 0 360 300"']);
   expect(page).toContain('validation, best 2.0000 at step 30');
   expect(page).not.toContain('<b>');
 });
 
-test('a run that has not been validated has curves too', () => {
-  expect(lossPage({ title: 't', training: [[10, 5]], validation: [] })).toContain('</i>validation</li>');
+test('a run that has not been validated has curves too', async () => {
+  expect(await lossPage({ title: 't', training: [[10, 5]], validation: [] })).toContain('</i>validation</li>');
 });
 
 test('the less a line was expected the stronger its colour, and a few bits are seen', () => {

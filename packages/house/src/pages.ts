@@ -1,5 +1,4 @@
-import { drawing } from '@lathe/history/report';
-import * as Plot from '@observablehq/plot';
+import { loadDrawing } from '@lathe/history';
 import type { FileScore } from './score.ts';
 
 const STYLE = `
@@ -50,7 +49,8 @@ export interface LossCurves {
 const HEIGHTS = { wide: 340, narrow: 300 };
 
 /** Training and validation loss over steps, as one page without scripts. */
-export function lossPage({ title, training, validation }: LossCurves): string {
+export async function lossPage({ title, training, validation }: LossCurves): Promise<string> {
+  const [drawing, Plot] = await Promise.all([loadDrawing(), import('@observablehq/plot')]);
   const rows = (pairs: LossCurves['training']) => pairs.map(([step, loss]) => ({ step, loss }));
   const chart = drawing(
     (width) => ({

@@ -7,6 +7,7 @@ import {
   CHURN_WINDOW_DAYS,
   keepYoungGenerationSmall,
   notFollowedInWords,
+  reportPage,
   type ScanFiles,
 } from '@lathe/history';
 import { LatheError } from '@lathe/protocol';
@@ -41,7 +42,6 @@ export async function audit(path: string | undefined, flags: AuditFlags, termina
   if (flags.sarif !== undefined) await writeSarif(document, resolve(terminal.cwd, flags.sarif));
   if (flags.html !== undefined) {
     const file = resolve(terminal.cwd, flags.html);
-    const { reportPage } = await import('@lathe/history/report');
     await writeWhole(file, await reportPage(document, { directory, createdAt: new Date() }));
     terminal.err.write(`wrote ${file}\n`);
   }

@@ -106,7 +106,10 @@ export async function train(paths: readonly string[], flags: TrainFlags, termina
       },
     });
     await said.recorded;
-    await writeWhole(join(directory, 'loss.html'), lossPage({ title: `Training of ${plainLine(flags.out)}`, ...run }));
+    await writeWhole(
+      join(directory, 'loss.html'),
+      await lossPage({ title: `Training of ${plainLine(flags.out)}`, ...run }),
+    );
     display.close();
     if (flags.json === true)
       writeJson(terminal.out, { schemaVersion: 1, directory, ...run, card: { ...data.card, tokens: watch.tokens } });

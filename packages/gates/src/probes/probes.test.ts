@@ -23,6 +23,89 @@ const probe = (path: string, text: string): Promise<ProbeFindings> =>
   runProbes([{ path, text, language: languageOf(path) }], { workspace, config: defaultGateConfig });
 const rules = ({ findings }: { findings: readonly Finding[] }): string[] => findings.map(({ rule }) => rule);
 
+describe('a signature, in JavaScript and TypeScript', () => {
+  const sign = (...lines: string[]): Promise<ProbeFindings> => probe('sign.ts', lines.join('\n'));
+
+  it.each([
+    [
+      'a signature of Node',
+      "import { createSign } from 'node:crypto';\nexport function sign(message: string, privateKey: string): Buffer {\n  return createSign('SHA256').update(message).sign(privateKey);\n}",
+    ],
+    [
+      'a promise, a key of its own, two halves',
+      "import crypto from 'node:crypto';\nconst { privateKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });\nexport const signMessage = async (message: string) => crypto.sign('sha256', Buffer.from(message), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64');",
+    ],
+    [
+      'a method with a secret',
+      "const { createHmac } = require('crypto');\nclass Signer {\n  constructor(secret) { this.secret = secret; }\n  sign(payload) { return createHmac('sha256', this.secret).update(payload).digest('hex'); }\n}\nmodule.exports = { Signer };",
+    ],
+  ])('is driven and withstands: %s', async (_, code) => {
+    expect(await sign(code)).toMatchObject({ findings: [], notLookedFor: [], driven: 1 });
+  });
+
+  it('sees a secret number that repeats', async () => {
+    // Textbook ECDSA over P-256 with k fixed.
+    const result = await sign(
+      "import { createHash, ECDH } from 'node:crypto';",
+      "import crypto from 'node:crypto';",
+      "const N = BigInt('0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');",
+      'const K = 4242n;',
+      'function inverse(a, m) { let [r, s, x, y] = [a % m, m, 1n, 0n]; while (s) { const q = r / s; [r, s] = [s, r - q * s]; [x, y] = [y, x - q * y]; } return ((x % m) + m) % m; }',
+      'function signMessage(privateKey: bigint, message: string) {',
+      "  const z = BigInt('0x' + createHash('sha256').update(message).digest('hex'));",
+      "  const point = crypto.createECDH('prime256v1');",
+      "  point.setPrivateKey(Buffer.from(K.toString(16).padStart(64, '0'), 'hex'));",
+      "  const r = BigInt('0x' + point.getPublicKey().subarray(1, 33).toString('hex')) % N;",
+      '  const s = (inverse(K, N) * (z + r * privateKey)) % N;',
+      '  return { r, s };',
+      '}',
+    );
+    expect(result.findings).toMatchObject([
+      {
+        rule: 'lathe/probe-repeated-nonce',
+        line: 6,
+        message:
+          'signMessage used 1 secret numbers for 100 messages: two signatures with the same one give the private key away',
+      },
+    ]);
+  });
+
+  it('sees a message that is not signed, or only its beginning', async () => {
+    const hmac = (what: string) =>
+      sign(
+        "import { createHmac } from 'node:crypto';",
+        'export const sign = (message: string, secret: string) =>',
+        `  createHmac('sha256', secret).update(${what}).digest('hex');`,
+      );
+    expect(rules(await hmac("'message'"))).toEqual(['lathe/probe-message-not-signed']);
+    expect(rules(await hmac('message.slice(0, 64)'))).toEqual(['lathe/probe-message-not-signed']);
+  });
+
+  it('drives what signs with a package of the repository, and names one that is not installed', async () => {
+    const code = "const maker = require('cached-ecdsa');\nexports.sign = (key, message) => maker.sign(message, key);\n";
+    expect((await sign(code)).notLookedFor.map(({ why }) => why)).toEqual([
+      "it cannot be loaded: Error: Cannot find module 'cached-ecdsa'",
+    ]);
+    const package_ =
+      "let first; exports.sign = (m, k) => (first ??= require('crypto').sign('sha256', Buffer.from(m), k));";
+    await workspace.write([
+      { path: 'node_modules/cached-ecdsa/index.js', content: Buffer.from(package_), mode: '100644' },
+    ]);
+    expect(rules(await sign(code))).toEqual(['lathe/probe-message-not-signed']);
+  });
+
+  it('leaves alone what wants an object, and what signs in or assigns', async () => {
+    const result = await sign(
+      "import { createHmac } from 'node:crypto';",
+      "export const signOrder = (message, secret) => createHmac('sha256', secret).update(`${message.id}`).digest('hex');",
+      "export function assignKey(message: string, key: string) { return 'x'.repeat(64); }",
+      "export function signIn(data: string) { return 'x'.repeat(64); }",
+    );
+    expect(result.findings).toEqual([]);
+    expect(result.notLookedFor.map(({ why }) => why)).toEqual(['no function signed a message']);
+  });
+});
+
 describe('a path inside a folder, in JavaScript and TypeScript', () => {
   const read = (...lines: string[]): Promise<ProbeFindings> =>
     probe(

@@ -1,4 +1,5 @@
 import { harnessFiles } from './harness.ts';
+import { withoutTypes } from './javascript.ts';
 import { type Break, isVerdict, type Probe, usable } from './probe.ts';
 
 interface Answer {
@@ -9,14 +10,27 @@ interface Answer {
   readonly distinctSignatures: number;
 }
 
-/** A Python function that signs a message with an ECDSA key: the secret number of a hundred signatures must not repeat. */
+/**
+ * A function that signs a message: the secret number of a hundred signatures must not repeat (ECDSA, EdDSA), and each
+ * message needs a signature of its own (these, RSA, HMAC). In Python with a key of the ECDSA libraries.
+ */
 export const signatureProbe: Probe = {
   name: 'signature',
   looksFor: 'repeated randomness in signatures, by making a hundred',
+  target: withoutTypes,
   applies: ({ language, text }) =>
-    language === 'python' && /\bdef\s+\w*sign/i.test(text) && /ecdsa|\.sign\(|\bec\b/i.test(text),
-  files: () => harnessFiles('lathe_candidate.py', 'signature_probe.py'),
-  command: (folder, target) => `python3 ${folder}/signature_probe.py ${target}`,
+    (language === 'python' && /\bdef\s+\w*sign/i.test(text) && /ecdsa|\.sign\(|\bec\b/i.test(text)) ||
+    (/^(javascript|typescript)$/.test(language) &&
+      /sign\w*\s*(=|\(|:)/i.test(text) &&
+      /createSign|createHmac|crypto|ecdsa|elliptic|curve|subtle/i.test(text)),
+  files: ({ language }) =>
+    language === 'python'
+      ? harnessFiles('lathe_candidate.py', 'signature_probe.py')
+      : harnessFiles('candidate.cjs', 'node_candidate.cjs', 'signature_probe.cjs'),
+  command: (folder, target) =>
+    target.endsWith('.py')
+      ? `python3 ${folder}/signature_probe.py ${target}`
+      : `node ${folder}/signature_probe.cjs ${target}`,
   judge(output) {
     const answer = usable<Answer>(output);
     if (isVerdict(answer)) return answer;

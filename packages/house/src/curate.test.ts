@@ -280,6 +280,16 @@ describe('curate', () => {
     }
   });
 
+  it.skipIf(process.platform !== 'linux')('counts files whose names are not UTF-8, with and without git', async () => {
+    const root = folderOf({ 'a.js': source('alpha') });
+    writeFileSync(Buffer.concat([Buffer.from(`${root}/b`), Buffer.from([0xff]), Buffer.from('.js')]), source('beta'));
+    const found = async () => leftOut((await curated([root], { ...CURATE_DEFAULTS, validationShare: 0 })).card);
+    expect((await found()).unreadable).toBe(1);
+    execFileSync('git', ['init', '-q', root]);
+    execFileSync('git', ['-C', root, 'add', '-A']);
+    expect((await found()).unreadable).toBe(1);
+  });
+
   it('refuses a repository without a checkout, and names that exclude or choose nothing', async () => {
     const bare = folderOf({});
     execFileSync('git', ['init', '-q', '--bare', bare]);

@@ -18,7 +18,7 @@ export interface SourceFile {
   readonly time: number;
   /** Bytes on disk. */
   readonly size: number;
-  /** A folder that cannot be listed or a file whose state cannot be read. */
+  /** A folder that cannot be listed, a file whose state cannot be read, or one whose name is not UTF-8. */
   readonly unreadable?: true;
 }
 
@@ -111,9 +111,12 @@ function isSkipped(file: string, { skip = [] }: SourceOptions): boolean {
   return skip.some((folder) => file === folder || file.startsWith(folder + sep));
 }
 
-/** Null for a file that is not there: git also tracks what was deleted since. */
+/**
+ * Null for a file that is not there: git also tracks what was deleted since. A name that is not UTF-8 arrives with the mark
+ * that stands for what could not be decoded, under which there is nothing: the file is there and cannot be read.
+ */
 async function stateOf(file: string) {
   return lstat(file).catch((error: NodeJS.ErrnoException) =>
-    error.code === 'ENOENT' || error.code === 'ENOTDIR' ? null : ('unreadable' as const),
+    (error.code === 'ENOENT' && !file.includes('\uFFFD')) || error.code === 'ENOTDIR' ? null : ('unreadable' as const),
   );
 }

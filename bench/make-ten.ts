@@ -167,23 +167,24 @@ async function main(): Promise<void> {
     `prompt ${prompt.length} tokens, ${NEW_TOKENS} new tokens, ${values.device === 'cpu' ? `${threads} threads` : values.device}, ${model.precision}`,
   );
   for (const one of measured) console.log(line(one));
-  const total = (side: Side, n: number, isBusy: boolean) => {
-    const found = measured.find((one) => one.side === side && one.n === n && one.isBusy === isBusy);
-    return found === undefined ? null : totalOf(found);
-  };
+  const of = (side: Side, n: number, isBusy: boolean) =>
+    measured.find((one) => one.side === side && one.n === n && one.isBusy === isBusy);
   const [ours, ...peers] = sides as [Side, ...Side[]];
   for (const isBusy of new Set(measured.map((one) => one.isBusy))) {
     const where = isBusy ? ' beside a busy process' : '';
     for (const side of sides) {
-      const [one, ten] = [total(side, 1, isBusy), total(side, 10, isBusy)];
-      if (one !== null && ten !== null)
-        console.log(`${side.name}: ten take ${(ten / one).toFixed(2)} × the time of one${where}`);
+      const [one, ten] = [of(side, 1, isBusy), of(side, 10, isBusy)];
+      if (one !== undefined && ten !== undefined)
+        console.log(`${side.name}: ten take ${inWords(ratios(ten, one))} the time of one${where}`);
     }
     for (const other of peers)
-      for (const n of other.sizes)
+      for (const n of other.sizes) {
+        const [theirs, mine] = [of(other, n, isBusy)!, of(ours, n, isBusy)!];
+        const prompt = ratios(theirs, mine, ({ promptMs }) => promptMs);
         console.log(
-          `n=${n}: Lathe is ${(total(other, n, isBusy)! / total(ours, n, isBusy)!).toFixed(2)} × as fast as ${other.name}${where}`,
+          `n=${n}: Lathe is ${inWords(ratios(theirs, mine))} as fast as ${other.name}, its prompt ${inWords(prompt)}${where}`,
         );
+      }
   }
   if (values.svg !== undefined)
     writeFileSync(
@@ -207,8 +208,8 @@ async function main(): Promise<void> {
         name: 'make-ten',
         unit: `ms for ${most} candidates`,
         ours: totalOf(mine),
-        peers: Object.fromEntries(peers.map((other) => [other.name, total(other, most, false)])),
-        ratio: Object.fromEntries(peers.map((other) => [other.name, totalOf(mine) / total(other, most, false)!])),
+        peers: Object.fromEntries(peers.map((other) => [other.name, totalOf(of(other, most, false)!)])),
+        ratio: Object.fromEntries(peers.map((other) => [other.name, median(ratios(mine, of(other, most, false)!))])),
         spread: spread(mine.runs),
         machine: `${cpus().length} × ${cpus()[0]?.model}, node ${process.version}, load ${loadavg()[0]!.toFixed(1)}`,
         curve: measured.map((one) => ({
@@ -243,6 +244,15 @@ function line(one: Measured): string {
   const [all, read] = [totalOf(one), promptOf(one)];
   const perSecond = (ms: number) => ((1000 * one.n * NEW_TOKENS) / ms).toFixed(0);
   return `${one.side.name.padEnd(30)} n=${String(one.n).padEnd(4)}${one.isBusy ? ' busy' : ''} ${all.toFixed(0).padStart(7)} ms ± ${(100 * spread(one.runs)).toFixed(0)} %, prompt ${read.toFixed(0)} ms, ${perSecond(all)} tokens/s in all, ${perSecond(all - read)} after the prompt`;
+}
+
+/** Of the runs of each round, which passed side by side: what slows the machine for a while slows both. */
+function ratios(of: Measured, to: Measured, what = ({ totalMs }: Times): number => totalMs): number[] {
+  return of.runs.map((run, round) => what(run) / what(to.runs[round]!));
+}
+
+function inWords(all: readonly number[]): string {
+  return `${median(all).toFixed(2)} × (${Math.min(...all).toFixed(2)}–${Math.max(...all).toFixed(2)})`;
 }
 
 function totalOf({ runs }: Measured): number {

@@ -338,6 +338,16 @@ describe.skipIf(!python)('encryption (needs python3)', () => {
       expect(await probe('s.py', sign('message'))).toMatchObject({ findings: [], driven: 1 });
       const cached = `${head}LAST = []\ndef sign(key, message):\n    if not LAST:\n        LAST.append(key.sign(message, ec.ECDSA(hashes.SHA256())))\n    return LAST[0]\n`;
       expect(rules(await probe('s.py', cached))).toEqual(['lathe/probe-message-not-signed']);
+      // A key of its own, returned beside the signature: what stays the same is the key.
+      const own = `${head}from cryptography.hazmat.primitives import serialization\nKEY = ec.generate_private_key(ec.SECP256R1())\nPUBLIC = KEY.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)\ndef sign(message):\n    return {'public': PUBLIC[1:].hex(), 'signature': KEY.sign(message, ec.ECDSA(hashes.SHA256())).hex()}\n`;
+      expect(await probe('s.py', own)).toMatchObject({ findings: [], driven: 1 });
+      // Textbook ECDSA over P-256 with k fixed.
+      const hand = `import hashlib\nfrom cryptography.hazmat.primitives.asymmetric import ec\nN = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551\nK = 4242\ndef sign_message(message, d):\n    z = int.from_bytes(hashlib.sha256(message.encode()).digest(), 'big')\n    r = ec.derive_private_key(K, ec.SECP256R1()).public_key().public_numbers().x % N\n    return r, pow(K, -1, N) * (z + r * d) % N\n`;
+      expect((await probe('s.py', hand)).findings).toMatchObject([{ rule: 'lathe/probe-repeated-nonce', line: 5 }]);
+      const fresh = hand
+        .replace('K = 4242', 'import secrets')
+        .replace("'big')\n", "'big')\n    K = secrets.randbelow(N - 1) + 1\n");
+      expect(await probe('s.py', fresh)).toMatchObject({ findings: [], driven: 1 });
     },
   );
 });

@@ -12,7 +12,7 @@ interface Answer {
 
 /**
  * A function that signs a message: the secret number of a hundred signatures must not repeat (ECDSA, EdDSA), and each
- * message needs a signature of its own (these, RSA, HMAC). In Python with a key of the ECDSA libraries.
+ * message needs a signature of its own (these, RSA, HMAC). Keys are those of the libraries at hand, and a bare number.
  */
 export const signatureProbe: Probe = {
   name: 'signature',

@@ -33,6 +33,8 @@ const KEYS = [
   Buffer.from(BARE, 'hex'),
   NUMBER,
 ];
+/** Letters or bytes of a signature: those of a short MAC, in hexadecimal or not. */
+const SHORTEST = 16;
 const SHAPES = [
   (number) => `message ${number}`,
   (number) => Buffer.from(`message ${number}`),
@@ -40,37 +42,43 @@ const SHAPES = [
   (number) => `${'a long message, the same but for its end; '.repeat(8)}${number}`,
 ];
 
-/** One signature as text: bytes in hexadecimal, the pieces of an object in order; null for anything too short to be one. */
-function written(value) {
-  const text =
-    value instanceof Uint8Array
-      ? Buffer.from(value).toString('hex')
-      : value instanceof ArrayBuffer
-        ? Buffer.from(value).toString('hex')
-        : value !== null && typeof value === 'object'
-          ? Object.values(value).map(String).join(' ')
-          : typeof value === 'bigint' || typeof value === 'string'
-            ? String(value)
-            : '';
-  return text.length >= 32 ? text : null;
+/** What may be a signature in what was returned, in order: bytes, other text of some length, and pairs of numbers r and s. */
+function pieces(value) {
+  if (value instanceof ArrayBuffer) return pieces(Buffer.from(value));
+  if (value instanceof Uint8Array) return value.length >= SHORTEST ? [Buffer.from(value)] : [];
+  if (typeof value === 'string') return value.length >= SHORTEST ? [bytesOf(value) ?? Buffer.from(value)] : [];
+  if (value === null || typeof value !== 'object') return [];
+  if ('r' in value && 's' in value) return [{ r: String(value.r), s: String(value.s) }];
+  const parts = Object.values(value);
+  const isPair = parts.length === 2 && parts.every((one) => typeof one === 'bigint');
+  return isPair ? [{ r: String(parts[0]), s: String(parts[1]) }] : parts.flatMap(pieces);
 }
 
-function bytesOf(value) {
-  if (value instanceof ArrayBuffer) return Buffer.from(value);
-  if (value instanceof Uint8Array) return Buffer.from(value);
-  if (typeof value !== 'string') return null;
-  if (/^([0-9a-f]{2})+$/i.test(value)) return Buffer.from(value, 'hex');
-  return /^[\w+/=-]+$/.test(value) ? Buffer.from(value, 'base64') : null;
+function bytesOf(text) {
+  if (/^([0-9a-f]{2})+$/i.test(text)) return Buffer.from(text, 'hex');
+  return /^[\w+/-]+=*$/.test(text) ? Buffer.from(text, 'base64') : null;
 }
 
-/** The number r of an ECDSA signature (SEC 1, 4.1.3), in DER, as two halves, or as an object's r; null where it has none. */
-function nonceOf(value) {
-  if (value !== null && typeof value === 'object' && 'r' in value && 's' in value) return String(value.r);
-  const bytes = bytesOf(value);
-  if (!bytes) return null;
-  const at = bytes[1] === 0x81 ? 3 : 2;
-  if (bytes[0] === 0x30 && bytes[at] === 2) return bytes.subarray(at + 2, at + 2 + bytes[at + 1]).toString('hex');
-  return bytes.length === 64 ? bytes.subarray(0, 32).toString('hex') : null;
+/** The number r of an ECDSA signature (SEC 1, 4.1.3): of a pair, of DER, of two halves; the whole where it is none of them. */
+function nonceOf(piece) {
+  if (!Buffer.isBuffer(piece)) return piece.r;
+  const at = piece[1] === 0x81 ? 3 : 2;
+  const isDer = piece[0] === 0x30 && piece[at] === 2 && piece.length - at === piece[at - 1];
+  if (isDer) return piece.subarray(at + 2, at + 2 + piece[at + 1]).toString('hex');
+  return piece.subarray(0, piece.length === 64 ? 32 : piece.length).toString('hex');
+}
+
+const written = (piece) => (Buffer.isBuffer(piece) ? piece.toString('hex') : `${piece.r} ${piece.s}`);
+
+/** How many signatures, different ones and secret numbers there are: of the piece that varies most, which leaves a key beside it out. */
+function counts(returned) {
+  const rows = returned.map(pieces);
+  const columns = Array.from({ length: Math.min(...rows.map(({ length }) => length)) }, (_, at) => {
+    const column = rows.map((row) => row[at]);
+    return { signatures: new Set(column.map(written)).size, nonces: new Set(column.map(nonceOf)).size };
+  });
+  const [{ signatures, nonces }] = columns.sort((a, b) => b.signatures - a.signatures || b.nonces - a.nonces);
+  return { signatures: returned.length, distinctSignatures: signatures, distinctNonces: nonces };
 }
 
 const wantsAnObject = (fn, message) => {
@@ -79,18 +87,15 @@ const wantsAnObject = (fn, message) => {
   return read.some(([, member]) => !OF_TEXTS.has(member)) || new RegExp(`\\}\\s*=\\s*${name}\\b`).test(textOf(fn));
 };
 
-/** A hundred signatures of a hundred messages, or null where the function makes none of this key and shape. */
+/** What a hundred messages gave, or null where the function signs none with this key and shape. */
 async function hundred(candidate, fn, argumentsFor) {
-  const signatures = [];
+  const returned = [];
   for (let number = 0; number < 100; number++) {
-    const [ending, signature] = await outcome(candidate, fn, argumentsFor(number));
-    if (ending !== 'value' || written(signature) === null) {
-      if (number === 0) return null;
-      continue;
-    }
-    signatures.push(signature);
+    const [ending, value] = await outcome(candidate, fn, argumentsFor(number));
+    if (ending === 'value' && pieces(value).length > 0) returned.push(value);
+    else if (number === 0) return null;
   }
-  return signatures;
+  return returned;
 }
 
 const repeats = ({ signatures, distinctNonces, distinctSignatures }) =>
@@ -113,17 +118,9 @@ async function main() {
       for (const shape of SHAPES) {
         if (found && found.distinctSignatures < found.signatures) break;
         const argumentsFor = (number) => names.map((one) => (keys.includes(one) ? key : shape(number)));
-        const signatures = await hundred(candidate, fn, argumentsFor);
-        if (!signatures) continue;
-        const nonces = signatures.map(nonceOf);
-        const counted = nonces.every((one) => one !== null);
-        const answer = {
-          function: name,
-          line: candidate.lineOf(name),
-          signatures: signatures.length,
-          distinctNonces: counted ? new Set(nonces).size : signatures.length,
-          distinctSignatures: new Set(signatures.map(written)).size,
-        };
+        const returned = await hundred(candidate, fn, argumentsFor);
+        if (!returned) continue;
+        const answer = { function: name, line: candidate.lineOf(name), ...counts(returned) };
         if (!found || repeats(answer) > repeats(found)) found = answer;
       }
       if (found) break;

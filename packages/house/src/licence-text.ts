@@ -89,7 +89,7 @@ const SENTENCES: readonly [RegExp, (head: string, found: RegExpExecArray) => str
   ],
   [/Apache Licen[sc]e,? +(?:\(the "License"\)|(?:version|v\.?) ?2)/i, () => 'Apache-2.0'],
   [/Mozilla Public\s+Licen[sc]e,? *(?:version|v\.?) ?(\d\.\d)/i, (_, [, version]) => `MPL-${version}`],
-  [/Eclipse Public Licen[sc]e,? *(?:-|version|v\.?)? *v? ?(\d\.\d)/i, (_, [, version]) => `EPL-${version}`],
+  [/Eclipse Public Licen[sc]e,?(?: *(?:-|version|v\.?))?(?: *v)? *(\d\.\d)/i, (_, [, version]) => `EPL-${version}`],
   [/Boost Software Licen[sc]e/i, () => 'BSL-1.0'],
   [
     /released into the public domain|Unlicense/i,

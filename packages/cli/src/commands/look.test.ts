@@ -82,6 +82,8 @@ describe('scan', () => {
       join(cwd, '.lathe/gates.yml'),
       'rules:\n  lathe/sql-from-text: off\n  lathe/sql-text: off\n  lathe/code-from-data: critical\n  eslint/*: off\n',
     );
+    const read = await runLathe(['scan', '.'], { cwd });
+    expect(read.stdout).toMatch(/\d more silenced by comments/);
     const ended = await runLathe(['scan', '.', '--json', '--fail-on', 'critical'], { cwd });
     expect(ended.status, ended.stderr).toBe(12);
     const document = ScanDocument.parse(JSON.parse(ended.stdout));

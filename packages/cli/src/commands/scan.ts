@@ -13,7 +13,7 @@ import {
 import type { Finding, NotLookedFor, Severity, Tree } from '@lathe/protocol';
 import { ignoredFiles, type Location, openRepository, resolveCommit } from '@lathe/repository';
 import { EXIT, type ExitStatus } from '../exit-status.ts';
-import { plural } from '../format.ts';
+import { formatCount, plural } from '../format.ts';
 import { endAtInterrupt } from '../make/interrupt.ts';
 import { openDisplay } from '../make/open-display.ts';
 import { FINDINGS_CACHE } from '../places.ts';
@@ -149,7 +149,7 @@ function inWords({ findings, notLookedFor, files, suppressed }: ScanDocument, co
   if (lines.length > 0) lines.push('');
   for (const { what, why } of notLookedFor)
     lines.push(colors.dim(`not looked for: ${plainLine(what)}: ${plainLine(why)}`));
-  const silenced = suppressed === 0 ? '' : `, ${plural(suppressed, 'more')} silenced by comments`;
+  const silenced = suppressed === 0 ? '' : `, ${formatCount(suppressed)} more silenced by comments`;
   lines.push(`${plural(findings.length, 'finding')} in ${plural(files, 'file')}${silenced}`);
   return `${lines.join('\n')}\n`;
 }

@@ -247,7 +247,7 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
       } else if (cut && isComponent(subject, file) && isNameOfFolder(folder, file)) {
         // A first component says nothing about the ones after it.
         checks.push({ node: comparison, subject, resolved: resolvedness(cut, file, new Set()), byText: false });
-      } else if (cut && isFolder(folder, file)) {
+      } else if (cut && isFolder(folder, file) && !beganAs(cut, folder, file)) {
         const closed = file.bindings.textOf(folder)?.endsWith('/') ?? false;
         const whole = !/^(slice|subscript)/.test(String(subject.kind()));
         checks.push({
@@ -267,6 +267,11 @@ function checksIn(fn: Node, file: ParsedFile): Check[] {
     }
   }
   return checks;
+}
+
+/** A walk upwards from the folder itself, `for (let at = root; at !== home; at = dirname(at))`, keeps nothing inside it. */
+function beganAs(path: Node, folder: Node, file: ParsedFile): boolean {
+  return file.bindings.valuesOf(path).some((value) => value.text() === folder.text());
 }
 
 /** A folder's name without its place: text, or what is left of a folder without its slash, `ROOT[1:]`. */

@@ -18,17 +18,14 @@ interface Answer {
 const HELP =
   'Resolve both with os.path.realpath (or Path.resolve; in Node fs.realpath) and compare with os.path.commonpath, Path.is_relative_to or path.relative before opening.';
 
-const NAMES_A_FOLDER = /\w*(base|root|dir|folder)\w*/i;
+/** A function that takes a folder. */
+const TAKES_A_FOLDER = /[=\w]\s*\([^()]*(?:base|root|dir|folder)[^()]*\)\s*(?:=>|\{|:)/i;
 
 function opensInNode(text: string): boolean {
   return (
     /\bfs\b|['"]node:fs/.test(text) &&
     /function\b|=>|\bclass\b/.test(text) &&
-    (/['"`]\/[A-Za-z][\w.-]*(\/|['"`])/.test(text) ||
-      new RegExp(
-        `(function\\s*\\w*|constructor|=|\\b\\w+)\\s*\\([^()]*${NAMES_A_FOLDER.source}[^()]*\\)\\s*(=>|\\{|:)`,
-        'i',
-      ).test(text))
+    (/['"`]\/[A-Za-z][\w.-]*(\/|['"`])/.test(text) || TAKES_A_FOLDER.test(text))
   );
 }
 

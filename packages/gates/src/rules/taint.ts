@@ -266,7 +266,7 @@ export function piecesOf(node: Node, bindings: Bindings, depth = 0, budget = 500
     if (operator === '%') {
       const fixed = literalText(left) ?? bindings.textOf(left);
       if (fixed === null || language(node) !== 'python') return null;
-      pieces.fixed = fixed.replace(/%(\(\w+\))?[-#0 +]*[\d.]*[a-zA-Z]/g, ' ');
+      pieces.fixed = fixed.replace(/%(\(\w+\))?[-#\d. +]*[a-zA-Z]/g, ' ');
       add(pieces, right, bindings, depth + 1);
       return pieces;
     }

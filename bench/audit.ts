@@ -257,7 +257,10 @@ export async function main(args: readonly string[]): Promise<void> {
         pairs.push({ git: gitOnce(directory, revision), audit: auditOnce(directory, revision, cache) });
       }
       const second = auditOnce(directory, revision, cache);
-      if (second.commitsRead !== 0) throw new Error('the second run did not use the cache');
+      if (second.commitsRead !== 0)
+        throw new Error(
+          `${directory}: expected a second run from the cache, got ${second.commitsRead} commits read anew: where the repository lacks contents nothing is kept, so measure a whole clone`,
+        );
       const { history, document } = await auditRepository({
         directory,
         revision,

@@ -1,5 +1,4 @@
-import { harnessFiles } from './harness.ts';
-import { withoutTypes } from './javascript.ts';
+import { inBothLanguages } from './harness.ts';
 import { type Break, isVerdict, type Probe, usable } from './probe.ts';
 
 interface Answer {
@@ -49,7 +48,7 @@ const MEANING: Readonly<
 export const cipherProbe: Probe = {
   name: 'cipher',
   looksFor: 'weaknesses of the encryption, by running it',
-  target: withoutTypes,
+  ...inBothLanguages('cipher_probe'),
   applies: ({ language, text }) =>
     (language === 'python' &&
       /\bdef\s+\w*(encr|encipher|seal|enc_|_enc|encode)/i.test(text) &&
@@ -57,14 +56,6 @@ export const cipherProbe: Probe = {
     (/^(javascript|typescript)$/.test(language) &&
       /\b(encrypt|encipher|seal)\w*\s*(=|\(|:)/i.test(text) &&
       /\b(decrypt|decipher|unseal)\w*\s*(=|\(|:)/i.test(text)),
-  files: ({ language }) =>
-    language === 'python'
-      ? harnessFiles('lathe_candidate.py', 'cipher_probe.py')
-      : harnessFiles('candidate.cjs', 'node_candidate.cjs', 'cipher_probe.cjs'),
-  command: (folder, target) =>
-    target.endsWith('.py')
-      ? `python3 ${folder}/cipher_probe.py ${target}`
-      : `node ${folder}/cipher_probe.cjs ${target}`,
   judge(output) {
     const answer = usable<Answer>(output);
     if (isVerdict(answer)) return answer;

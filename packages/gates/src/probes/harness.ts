@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { withoutTypes } from './javascript.ts';
+import type { Probe } from './probe.ts';
 
 const LOADED = new Map<string, string>();
 
@@ -14,4 +16,17 @@ export function harnessFile(name: string): string {
 
 export function harnessFiles(...names: string[]): ReadonlyMap<string, string> {
   return new Map(names.map((name) => [name, harnessFile(name)]));
+}
+
+/** A probe whose harness is `<name>.py` for Python and `<name>.cjs` for JavaScript and TypeScript, each beside its loader. */
+export function inBothLanguages(name: string): Pick<Probe, 'target' | 'files' | 'command'> {
+  return {
+    target: withoutTypes,
+    files: ({ language }) =>
+      language === 'python'
+        ? harnessFiles('lathe_candidate.py', `${name}.py`)
+        : harnessFiles('candidate.cjs', 'node_candidate.cjs', `${name}.cjs`),
+    command: (folder, target) =>
+      target.endsWith('.py') ? `python3 ${folder}/${name}.py ${target}` : `node ${folder}/${name}.cjs ${target}`,
+  };
 }

@@ -1,5 +1,4 @@
-import { harnessFiles } from './harness.ts';
-import { withoutTypes } from './javascript.ts';
+import { inBothLanguages } from './harness.ts';
 import { type Break, isVerdict, type Probe, usable } from './probe.ts';
 
 interface Answer {
@@ -33,7 +32,7 @@ function opensInNode(text: string): boolean {
 export const pathProbe: Probe = {
   name: 'path',
   looksFor: 'ways out of a folder, by running the code',
-  target: withoutTypes,
+  ...inBothLanguages('path_probe'),
   applies: ({ language, text }) =>
     (/^(javascript|typescript)$/.test(language) && opensInNode(text)) ||
     (language === 'python' &&
@@ -44,12 +43,6 @@ export const pathProbe: Probe = {
         /\bdef __init__\(\s*self,\s*\w*(base|root|dir|folder)\w*\b/.test(text) ||
         /['"](safe\w*|\w*dir|\w*folder)\/?['"]/i.test(text) ||
         /\.(split\(['"]\/['"]\)|parts)/.test(text))),
-  files: ({ language }) =>
-    language === 'python'
-      ? harnessFiles('lathe_candidate.py', 'path_probe.py')
-      : harnessFiles('candidate.cjs', 'node_candidate.cjs', 'path_probe.cjs'),
-  command: (folder, target) =>
-    target.endsWith('.py') ? `python3 ${folder}/path_probe.py ${target}` : `node ${folder}/path_probe.cjs ${target}`,
   judge(output) {
     const answer = usable<Answer>(output);
     if (isVerdict(answer)) return answer;

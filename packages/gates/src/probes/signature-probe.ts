@@ -1,5 +1,4 @@
-import { harnessFiles } from './harness.ts';
-import { withoutTypes } from './javascript.ts';
+import { inBothLanguages } from './harness.ts';
 import { type Break, isVerdict, type Probe, usable } from './probe.ts';
 
 interface Answer {
@@ -17,20 +16,12 @@ interface Answer {
 export const signatureProbe: Probe = {
   name: 'signature',
   looksFor: 'repeated randomness in signatures, by making a hundred',
-  target: withoutTypes,
+  ...inBothLanguages('signature_probe'),
   applies: ({ language, text }) =>
     (language === 'python' && /\bdef\s+\w*sign/i.test(text) && /ecdsa|\.sign\(|\bec\b/i.test(text)) ||
     (/^(javascript|typescript)$/.test(language) &&
       /sign\w*\s*(=|\(|:)/i.test(text) &&
       /createSign|createHmac|crypto|ecdsa|elliptic|curve|subtle/i.test(text)),
-  files: ({ language }) =>
-    language === 'python'
-      ? harnessFiles('lathe_candidate.py', 'signature_probe.py')
-      : harnessFiles('candidate.cjs', 'node_candidate.cjs', 'signature_probe.cjs'),
-  command: (folder, target) =>
-    target.endsWith('.py')
-      ? `python3 ${folder}/signature_probe.py ${target}`
-      : `node ${folder}/signature_probe.cjs ${target}`,
   judge(output) {
     const answer = usable<Answer>(output);
     if (isVerdict(answer)) return answer;

@@ -18,21 +18,19 @@ const OF_TEXTS = new Set(
 
 const NUMBER = 0x1c2f3e4d5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff00fn;
 const BARE = NUMBER.toString(16).padStart(64, '0');
-const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-const edwards = generateKeyPairSync('ed25519').privateKey;
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
 const pem = (key) => key.export({ type: 'pkcs8', format: 'pem' });
-const KEYS = [
-  pem(curve),
-  curve,
-  pem(edwards),
-  edwards,
-  pem(rsa),
-  'a secret of more than thirty letters',
-  BARE,
-  Buffer.from(BARE, 'hex'),
-  NUMBER,
-];
+const made = (type, options) => generateKeyPairSync(type, options).privateKey;
+
+/** Keys in the forms that functions take them, then a secret and a bare number; each made when those before it served for nothing. */
+function* keys() {
+  const curve = made('ec', { namedCurve: 'P-256' });
+  yield* [pem(curve), curve];
+  const edwards = made('ed25519');
+  yield* [pem(edwards), edwards];
+  yield pem(made('rsa', { modulusLength: 2048 }));
+  yield* ['a secret of more than thirty letters', BARE, Buffer.from(BARE, 'hex'), NUMBER];
+}
+
 /** Letters or bytes of a signature: those of a short MAC, in hexadecimal or not. */
 const SHORTEST = 16;
 const SHAPES = [
@@ -101,32 +99,35 @@ async function hundred(candidate, fn, argumentsFor) {
 const repeats = ({ signatures, distinctNonces, distinctSignatures }) =>
   signatures - Math.min(distinctNonces, distinctSignatures);
 
+/** What a function made of the first key it signs with, in the shape of message where most repeats; null where it signs none. */
+async function examine(candidate, name, fn) {
+  // What it can do without is not its message.
+  const names = parametersOf(fn).slice(0, Math.max(1, fn.source === undefined ? fn.length : 2));
+  const taken = names.filter((one) => KEY.test(one));
+  const messages = names.filter((one) => !taken.includes(one) && MESSAGE.test(one));
+  if (messages.length !== 1 || messages.length + taken.length !== names.length || taken.length > 1) return null;
+  if (wantsAnObject(fn, messages[0])) return null;
+  for (const key of taken.length === 0 ? [null] : keys()) {
+    const answers = [];
+    for (const shape of SHAPES) {
+      const argumentsFor = (number) => names.map((one) => (taken.includes(one) ? key : shape(number)));
+      const returned = await hundred(candidate, fn, argumentsFor);
+      if (returned) answers.push({ function: name, line: candidate.lineOf(name), ...counts(returned) });
+    }
+    if (answers.length > 0) return answers.sort((a, b) => repeats(b) - repeats(a))[0];
+  }
+  return null;
+}
+
 async function main() {
-  const candidate = open(process.argv[2], (made) => (made.length <= 1 ? [KEYS[0]] : null));
-  let found = null;
+  const candidate = open(process.argv[2], (one) => (one.length <= 1 ? [keys().next().value] : null));
   for (const name of candidate.names) {
     const fn = candidate.functions[name];
     const short = name.split('.').at(-1);
     if (typeof fn !== 'function' || !SIGN.test(short) || NOT_SIGN.test(short)) continue;
-    // What it can do without is not its message.
-    const names = parametersOf(fn).slice(0, Math.max(1, fn.source === undefined ? fn.length : 2));
-    const keys = names.filter((one) => KEY.test(one));
-    const messages = names.filter((one) => !keys.includes(one) && MESSAGE.test(one));
-    if (messages.length !== 1 || messages.length + keys.length !== names.length || keys.length > 1) continue;
-    if (wantsAnObject(fn, messages[0])) continue;
-    for (const key of keys.length === 0 ? [null] : KEYS) {
-      for (const shape of SHAPES) {
-        if (found && found.distinctSignatures < found.signatures) break;
-        const argumentsFor = (number) => names.map((one) => (keys.includes(one) ? key : shape(number)));
-        const returned = await hundred(candidate, fn, argumentsFor);
-        if (!returned) continue;
-        const answer = { function: name, line: candidate.lineOf(name), ...counts(returned) };
-        if (!found || repeats(answer) > repeats(found)) found = answer;
-      }
-      if (found) break;
-    }
-    if (found) break;
+    const answer = await examine(candidate, name, fn);
+    if (answer) finish(answer);
   }
-  finish(found ?? { unusable: 'no function signed a message', missing: [...candidate.missing] });
+  finish({ unusable: 'no function signed a message', missing: [...candidate.missing] });
 }
 main();
